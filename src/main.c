@@ -1,0 +1,26 @@
+/* `baton`: parses the command's name and hands over to it. */
+#include "base/command.h"
+#include "base/fail.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct command *const commands[] = {
+	NULL,
+};
+
+static const struct command baton = {
+	.name = "baton",
+	.summary = "A web cluster behind one address: requests placed by content, connections "
+		   "handed over",
+	.commands = commands,
+};
+
+int main(int argc, char **argv)
+{
+	if (argc == 2 && (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V"))) {
+		printf("baton %s\n", BATON_VERSION);
+		return EXIT_DONE;
+	}
+	return command_dispatch(&baton, argc, argv);
+}

@@ -1,0 +1,101 @@
+/* What both BPF programs know of the cluster: services, nodes, keys, clock. The daemons fill these
+ * maps (place_* of wire/place.h besides), the programs only read them. */
+#ifndef BATON_WIRE_CLUSTER_H
+#define BATON_WIRE_CLUSTER_H
+
+#include "wire/address.h"
+
+enum {
+	SERVICES_MAX = 256,
+	NODES_MAX = 4096, /* node ids are 1 .. NODES_MAX - 1 */
+	FRONTS_MAX = 8,
+};
+
+enum service_kind { SERVICE_HTTP = 1, SERVICE_TLS = 2, SERVICE_LAYER4 = 3 };
+enum forward_kind { FORWARD_DIRECT = 0, FORWARD_TUNNEL = 1, FORWARD_NAT = 2 };
+enum release_kind { RELEASE_RST = 0, RELEASE_FIN = 1 };
+
+enum service_flags {
+	SERVICE_KEEP_QUERY = 1, /* the target keeps what is behind '?' */
+	SERVICE_SPREAD = 2,	/* the first request is read on a node chosen at layer 4 */
+	SERVICE_CENTRAL = 4,	/* decisions are asked for at the dispatcher */
+	SERVICE_PACKET = 8,	/* UDP: every datagram is placed by itself */
+	SERVICE_NO_SWITCH = 16, /* later requests stay where the first went */
+};
+
+/* Map `services`: HASH, SERVICES_MAX. */
+struct service_key {
+	struct address vip;
+	__be16 port;
+	__u8 protocol; /* IPPROTO_TCP or IPPROTO_UDP */
+	__u8 zero;
+};
+WIRE_SIZE(struct service_key, 20);
+
+struct service {
+	__u32 id;   /* small and stable: the index of the service's counters */
+	__u32 pool; /* of wire/place.h */
+	__u16 flags;
+	__u8 kind, forward, release;
+	__u8 rcv_wscale; /* what the SYN-ACK announces */
+	__u16 zero;
+};
+WIRE_SIZE(struct service, 16);
+
+enum node_state { NODE_ABSENT = 0, NODE_UP = 1, NODE_DRAIN = 2, NODE_DOWN = 3 };
+
+/* Map `nodes`: ARRAY, NODES_MAX, index is the node's id. On a node the own entry and those of its
+ * peers; only the front needs `mac` and `ifindex`. */
+struct node_entry {
+	struct address address; /* IPv4 (mapped) or IPv6: where wrapped segments go */
+	__u8 mac[6];		/* of the next hop; all zero: not resolved, nothing can be sent */
+	__u8 state;		/* enum node_state */
+	__u8 reachable;		/* mac is valid */
+	__u32 ifindex;		/* of the device towards it; 0: where the segment came in */
+	__u32 weight;
+};
+WIRE_SIZE(struct node_entry, 32);
+
+/* Map `cluster`: ARRAY of one. */
+struct cluster {
+	__u64 keys[2][2];	 /* cluster key by epoch: MACs of Baton headers; host order words */
+	__u64 cookie_keys[2][2]; /* front only */
+	__s64 clock_offset;	 /* cluster time = bpf_ktime_get_boot_ns() + this */
+	__u32 epoch;		 /* the one to send with; both are accepted if key_count is 2 */
+	__u32 key_count;
+	__be16 port; /* of the Baton header */
+	__u16 self;  /* own node id; BATON_FRONT(n) on a front */
+	__u8 mac[6]; /* own MAC */
+	__u16 zero;
+	struct address address4, address6; /* own addresses on the cluster's network; zero: none */
+	__u32 idle_s;			   /* front: a flow silent for so long is forgotten */
+	__u32 ready; /* 0: the maps are being filled, pass everything to the stack */
+	struct node_entry
+		fronts[FRONTS_MAX]; /* node only: where returns go; [0] is the configured one */
+};
+WIRE_OFFSET(struct cluster, clock_offset, 64);
+WIRE_OFFSET(struct cluster, port, 80);
+WIRE_OFFSET(struct cluster, address4, 92);
+WIRE_OFFSET(struct cluster, fronts, 132);
+
+/* Why a node was chosen, or why no handoff was made: counted by the programs, shown by status,
+ * flows and trace. */
+#define PLACE_REASONS(X)                                                                           \
+	X(NONE, "none")                                                                            \
+	X(POLICY, "policy")                                                                        \
+	X(HIT, "hit")		/* central: the target's node */                                   \
+	X(ASSIGNED, "assigned") /* central: first seen */                                          \
+	X(OVERLOAD, "overload") /* central or bounded: moved off a loaded node */                  \
+	X(HOT, "hot")		/* DS: decided on the node */                                      \
+	X(DRAIN, "drain")	/* its node is going */                                            \
+	X(DOWN, "down")		/* its node is gone */                                             \
+	X(FALLBACK, "fallback") /* target unknown: placed by client address */                     \
+	X(STAY, "stay")		/* served where it came */                                         \
+	X(PINNED, "pinned")                                                                        \
+	X(RULE, "rule")
+
+#define X(name, text) PLACE_REASON_##name,
+enum place_reason { PLACE_REASONS(X) PLACE_REASON_COUNT };
+#undef X
+
+#endif

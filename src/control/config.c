@@ -1,0 +1,450 @@
+#include "control/config.h"
+
+#include "control/schema.h"
+#include "wire/cluster.h"
+#include "wire/header.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { FILE_MOST = 4 << 20 };
+
+/* ---- cluster, front ---- */
+
+static const struct field cluster_fields[] = {
+	{"name", FIELD_NAME, offsetof(struct config, name), CONFIG_NAME, .required = true},
+	{"key_file", FIELD_TEXT, offsetof(struct config, key_file), 256, .required = true},
+	{"port", FIELD_SMALL, offsetof(struct config, port), .least = 1, .most = 65535},
+	{NULL},
+};
+
+static const struct field front_fields[] = {
+	{"name", FIELD_NAME, offsetof(struct config_front, name), CONFIG_NAME},
+	{"address", FIELD_ADDRESS, offsetof(struct config_front, address), .required = true},
+	{"address6", FIELD_ADDRESS, offsetof(struct config_front, address6)},
+	{"interface", FIELD_NAME, offsetof(struct config_front, interface), IFNAMSIZ,
+	 .required = true},
+	{"xdp", FIELD_CHOICE, offsetof(struct config_front, xdp), .choices = "auto|native|generic"},
+	{"flows", FIELD_COUNT, offsetof(struct config_front, flows), .least = 1024,
+	 .most = 64 << 20},
+	{"idle", FIELD_DURATION, offsetof(struct config_front, idle), .least = 10,
+	 .most = 7 * 86400},
+	{"control", FIELD_ENDPOINT, offsetof(struct config_front, control)},
+	{"http", FIELD_ENDPOINT, offsetof(struct config_front, http)},
+	{NULL},
+};
+
+static void read_cluster(struct schema *schema, const struct schema_node *node, void *at)
+{
+	schema_mapping(schema, node, cluster_fields, at);
+}
+
+static void read_front(struct schema *schema, const struct schema_node *node, void *at)
+{
+	struct config_front *front = at;
+
+	front->line = schema_line(node);
+	schema_mapping(schema, node, front_fields, front);
+	if (address_is_zero(&front->address))
+		return;
+	if (!address_is_zero(&front->address6) && address_is_ipv4(&front->address6))
+		schema_error(schema, front->line, "address6",
+			     "is an IPv4 address; that one belongs under 'address'");
+	if (!front->control.port)
+		front->control = (struct endpoint){front->address, 7701};
+}
+
+/* ---- nodes ---- */
+
+static const struct field node_fields[] = {
+	{"name", FIELD_NAME, offsetof(struct config_node, name), CONFIG_NAME, .required = true},
+	{"address", FIELD_ADDRESS, offsetof(struct config_node, address), .required = true},
+	{"address6", FIELD_ADDRESS, offsetof(struct config_node, address6)},
+	{"interface", FIELD_NAME, offsetof(struct config_node, interface), IFNAMSIZ},
+	{"weight", FIELD_SMALL, offsetof(struct config_node, weight), .least = 0, .most = 65535},
+	{NULL},
+};
+
+static void read_nodes(struct schema *schema, const struct schema_node *list, void *at)
+{
+	struct config *config = at;
+	unsigned int count = schema_count(schema, list, CONFIG_NODES);
+
+	config->nodes = calloc(count + 1, sizeof(*config->nodes));
+	if (!config->nodes)
+		abort();
+	for (unsigned int i = 0; i < count; i++) {
+		const struct schema_node *item = schema_item(schema, list, i);
+		struct config_node *node = &config->nodes[i];
+
+		node->line = schema_line(item);
+		node->weight = 1;
+		strcpy(node->interface, "eth0");
+		schema_mapping(schema, item, node_fields, node);
+		config->node_count++;
+		for (unsigned int j = 0; j < i; j++) {
+			const struct config_node *other = &config->nodes[j];
+
+			if (*node->name && !strcmp(node->name, other->name))
+				schema_error(schema, node->line, "name",
+					     "'%s' is also the node of line %d; names must differ",
+					     node->name, other->line);
+			if (!address_is_zero(&node->address) &&
+			    address_equal(&node->address, &other->address))
+				schema_error(
+					schema, node->line, "address",
+					"is also that of the node of line %d; give each its own",
+					other->line);
+		}
+		if (!address_is_zero(&node->address6) && address_is_ipv4(&node->address6))
+			schema_error(schema, node->line, "address6",
+				     "is an IPv4 address; that one belongs under 'address'");
+	}
+}
+
+/* ---- services ---- */
+
+static const struct field health_fields[] = {
+	{"type", FIELD_CHOICE, offsetof(struct config_health, type), .choices = "none|tcp|http"},
+	{"path", FIELD_TEXT, offsetof(struct config_health, path), 256},
+	{"host", FIELD_NAME, offsetof(struct config_health, host), 256},
+	{"interval", FIELD_DURATION, offsetof(struct config_health, interval), .least = 0.05,
+	 .most = 3600},
+	{"timeout", FIELD_DURATION, offsetof(struct config_health, timeout), .least = 0.05,
+	 .most = 3600},
+	{"rise", FIELD_SMALL, offsetof(struct config_health, rise), .least = 1, .most = 100},
+	{"fall", FIELD_SMALL, offsetof(struct config_health, fall), .least = 1, .most = 100},
+	{NULL},
+};
+
+static void read_health(struct schema *schema, const struct schema_node *node, void *at)
+{
+	struct config_health *health = at;
+
+	/* Whoever writes the section and no type means the usual one of the protocol. */
+	schema_mapping(schema, node, health_fields, health);
+	if (health->path[0] && (health->path[0] != '/' || strpbrk(health->path, " \r\n\t")))
+		schema_error(schema, schema_line(node), "path",
+			     "'%s' must begin with '/' and have no blanks", health->path);
+}
+
+static void read_addresses(struct schema *schema, const struct schema_node *list, void *at)
+{
+	static const struct field field = {"addresses", FIELD_ADDRESS};
+	struct config_service *service = at;
+	unsigned int count = schema_count(schema, list, CONFIG_VIPS);
+
+	for (unsigned int i = 0; i < count; i++) {
+		struct address *address = &service->addresses[service->address_count];
+
+		if (schema_value(schema, schema_item(schema, list, i), &field, address))
+			service->address_count++;
+	}
+}
+
+/* Services may come before the nodes in the file, so their nodes' names are kept until all is read.
+ */
+struct service_nodes {
+	const struct schema_node *list; /* NULL: every node */
+};
+
+struct service_reading {
+	struct config_service service;
+	struct service_nodes nodes;
+};
+
+static void keep_list(struct schema *schema, const struct schema_node *list, void *at)
+{
+	struct service_nodes *nodes = at;
+
+	(void)schema;
+	nodes->list = list;
+}
+
+#define SERVICE(member) offsetof(struct service_reading, service.member)
+
+static const struct field service_fields[] = {
+	{"name", FIELD_NAME, SERVICE(name), CONFIG_NAME, .required = true},
+	{"addresses", FIELD_OTHER, SERVICE(name), .required = true, .read = read_addresses},
+	{"port", FIELD_SMALL, SERVICE(port), .required = true, .least = 1, .most = 65535},
+	{"protocol", FIELD_CHOICE, SERVICE(protocol), .choices = "http|tls|tcp|udp"},
+	{"policy", FIELD_NAME, SERVICE(policy), CONFIG_NAME},
+	{"nodes", FIELD_OTHER, offsetof(struct service_reading, nodes), .read = keep_list},
+	{"target", FIELD_CHOICE, SERVICE(target), .choices = "path|url"},
+	{"place", FIELD_CHOICE, SERVICE(place), .choices = "inline|spread"},
+	{"forward", FIELD_CHOICE, SERVICE(forward), .choices = "direct|tunnel|nat"},
+	{"release", FIELD_CHOICE, SERVICE(release), .choices = "rst|fin"},
+	{"switch", FIELD_BOOL, SERVICE(switching)},
+	{"health", FIELD_OTHER, SERVICE(health), .read = read_health},
+	{NULL},
+};
+
+/* What two services can't have both: the same address, port and transport. */
+static void no_clash(struct schema *schema, const struct config_service *service,
+		     const struct config_service *other)
+{
+	bool udp = service->protocol == PROTOCOL_UDP;
+	char text[ADDRESS_TEXT];
+
+	if (*service->name && !strcmp(service->name, other->name))
+		schema_error(schema, service->line, "name",
+			     "'%s' is also the service of line %d; names must differ",
+			     service->name, other->line);
+	if (service->port != other->port || udp != (other->protocol == PROTOCOL_UDP))
+		return;
+	for (unsigned int i = 0; i < service->address_count; i++)
+		for (unsigned int j = 0; j < other->address_count; j++)
+			if (address_equal(&service->addresses[i], &other->addresses[j]))
+				schema_error(schema, service->line, "addresses",
+					     "%s port %u is also the service's of line %d",
+					     address_text(&service->addresses[i], text),
+					     service->port, other->line);
+}
+
+static void serving_nodes(struct schema *schema, const struct config *config,
+			  struct config_service *service, const struct service_nodes *nodes)
+{
+	static const struct field field = {"nodes", FIELD_NAME, .room = CONFIG_NAME};
+	unsigned int count;
+
+	if (!nodes->list) {
+		for (unsigned int i = 0; i < config->node_count; i++)
+			service->node[i] = true;
+		return;
+	}
+	count = schema_count(schema, nodes->list, CONFIG_NODES);
+	for (unsigned int i = 0; i < count; i++) {
+		const struct schema_node *item = schema_item(schema, nodes->list, i);
+		const struct config_node *node;
+		char name[CONFIG_NAME];
+
+		if (!schema_value(schema, item, &field, name))
+			continue;
+		node = config_node_named(config, name);
+		if (!node)
+			schema_error(schema, schema_line(item), "nodes",
+				     "there is no node '%s'; it must be listed under 'nodes'",
+				     name);
+		else
+			service->node[node - config->nodes] = true;
+	}
+}
+
+static void service_defaults(struct config_service *service)
+{
+	*service = (struct config_service){
+		.policy = "hrw",
+		.switching = true,
+		.health = {.type = -1,
+			   .path = "/",
+			   .interval = 1000000000,
+			   .timeout = 1000000000,
+			   .rise = 2,
+			   .fall = 3},
+	};
+}
+
+static void read_services(struct schema *schema, const struct schema_node *list,
+			  struct config *config)
+{
+	unsigned int count = schema_count(schema, list, CONFIG_SERVICES);
+
+	config->services = calloc(count + 1, sizeof(*config->services));
+	if (!config->services)
+		abort();
+	for (unsigned int i = 0; i < count; i++) {
+		const struct schema_node *item = schema_item(schema, list, i);
+		struct config_service *service = &config->services[i];
+		struct service_reading reading = {0};
+
+		service_defaults(&reading.service);
+		schema_mapping(schema, item, service_fields, &reading);
+		*service = reading.service;
+		service->line = schema_line(item);
+		if (service->health.type < 0)
+			service->health.type = service->protocol == PROTOCOL_HTTP  ? HEALTH_HTTP
+					       : service->protocol == PROTOCOL_UDP ? HEALTH_NONE
+										   : HEALTH_TCP;
+		serving_nodes(schema, config, service, &reading.nodes);
+		config->service_count++;
+		for (unsigned int j = 0; j < i; j++)
+			no_clash(schema, service, &config->services[j]);
+	}
+}
+
+/* ---- the whole ---- */
+
+struct reading {
+	struct config config;
+	struct service_nodes services;
+};
+
+static const struct field file_fields[] = {
+	{"cluster", FIELD_OTHER, offsetof(struct reading, config), .required = true,
+	 .read = read_cluster},
+	{"front", FIELD_OTHER, offsetof(struct reading, config.front), .required = true,
+	 .read = read_front},
+	{"nodes", FIELD_OTHER, offsetof(struct reading, config), .required = true,
+	 .read = read_nodes},
+	{"services", FIELD_OTHER, offsetof(struct reading, services), .required = true,
+	 .read = keep_list},
+	{NULL},
+};
+
+int config_parse(struct config *config, const char *name, const char *text, size_t length,
+		 struct buffer *errors)
+{
+	size_t before = errors->length;
+	struct reading reading = {.config = {.port = BATON_PORT,
+					     .front = {.name = "front",
+						       .flows = 1 << 20,
+						       .idle = 3600ull * 1000000000}}};
+	struct schema *schema;
+
+	memset(config, 0, sizeof(*config));
+	schema = schema_open(name, text, length, errors);
+	if (!schema)
+		return -EINVAL;
+	if (!schema_root(schema)) {
+		schema_error(schema, 1, NULL,
+			     "is empty; 'cluster', 'front', 'nodes' and "
+			     "'services' belong in it");
+	} else {
+		schema_mapping(schema, schema_root(schema), file_fields, &reading);
+		if (reading.services.list)
+			read_services(schema, reading.services.list, &reading.config);
+	}
+	schema_close(schema);
+	if (errors->length != before) {
+		config_release(&reading.config);
+		return -EINVAL;
+	}
+	*config = reading.config;
+	return 0;
+}
+
+int config_read(struct config *config, const char *path, struct buffer *errors)
+{
+	struct buffer text = BUFFER_EMPTY;
+	int error;
+
+	memset(config, 0, sizeof(*config));
+	error = buffer_read_file(&text, path, FILE_MOST);
+	if (error)
+		buffer_format(errors, "%s: can't be read: %s\n", path, strerror(-error));
+	else
+		error = config_parse(config, path, text.data ? text.data : "", text.length, errors);
+	buffer_release(&text);
+	return error;
+}
+
+void config_release(struct config *config)
+{
+	free(config->nodes);
+	free(config->services);
+	memset(config, 0, sizeof(*config));
+}
+
+const struct config_node *config_node_named(const struct config *config, const char *name)
+{
+	for (unsigned int i = 0; i < config->node_count; i++)
+		if (!strcmp(config->nodes[i].name, name))
+			return &config->nodes[i];
+	return NULL;
+}
+
+const struct config_service *config_service_named(const struct config *config, const char *name)
+{
+	for (unsigned int i = 0; i < config->service_count; i++)
+		if (!strcmp(config->services[i].name, name))
+			return &config->services[i];
+	return NULL;
+}
+
+/* ---- keys ---- */
+
+static int digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+static bool key_line(const char *text, size_t length, unsigned char key[32])
+{
+	if (length != 64)
+		return false;
+	for (size_t i = 0; i < 32; i++) {
+		int high = digit(text[2 * i]), low = digit(text[2 * i + 1]);
+
+		if (high < 0 || low < 0)
+			return false;
+		key[i] = (unsigned char)(high << 4 | low);
+	}
+	return true;
+}
+
+int config_keys_read(const char *path, struct config_keys *keys, struct buffer *errors)
+{
+	struct buffer text = BUFFER_EMPTY;
+	struct stat status;
+	int error = 0, line = 1;
+
+	memset(keys, 0, sizeof(*keys));
+	if (stat(path, &status)) {
+		error = -errno;
+		buffer_format(errors,
+			      "%s: the key file can't be read: %s; make one with 'openssl rand "
+			      "-hex 32' and mode 0600, the same on every host\n",
+			      path, strerror(-error));
+		return error;
+	}
+	if (status.st_mode & 077) {
+		buffer_format(errors,
+			      "%s: others may read or write the key (mode %o); run 'chmod 600 "
+			      "%s'\n",
+			      path, status.st_mode & 0777, path);
+		return -EINVAL;
+	}
+	error = buffer_read_file(&text, path, 4096);
+	if (error) {
+		buffer_format(errors, "%s: the key file can't be read: %s\n", path,
+			      strerror(-error));
+		return error;
+	}
+	for (const char *at = text.data; at && *at; line++) {
+		size_t length = strcspn(at, "\n");
+
+		if (length) {
+			if (keys->count == 2 || !key_line(at, length, keys->keys[keys->count])) {
+				buffer_format(errors,
+					      "%s:%d: a key file has one or two lines of 64 "
+					      "hexadecimal digits\n",
+					      path, line);
+				error = -EINVAL;
+				break;
+			}
+			keys->count++;
+		}
+		at += length + (at[length] == '\n');
+	}
+	if (!error && !keys->count) {
+		buffer_format(errors, "%s: no key in it; write one with 'openssl rand -hex 32'\n",
+			      path);
+		error = -EINVAL;
+	}
+	if (text.data)
+		explicit_bzero(text.data, text.length);
+	buffer_release(&text);
+	if (error)
+		explicit_bzero(keys, sizeof(*keys));
+	return error;
+}

@@ -1,0 +1,104 @@
+/* The configuration: one YAML file for the whole cluster, read by every daemon.
+ * docs/configuration.md tells each key; the tables in config.c are what is checked. */
+#ifndef BATON_CONTROL_CONFIG_H
+#define BATON_CONTROL_CONFIG_H
+
+#include "base/buffer.h"
+#include "control/endpoint.h"
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+	CONFIG_NAME = 32,     /* of a cluster, node, service; the ending included */
+	CONFIG_NODES = 1024,  /* nodes in one file */
+	CONFIG_SERVICES = 64, /* services in one file */
+	CONFIG_VIPS = 16,     /* addresses of one service */
+};
+
+enum xdp_choice { XDP_AUTO, XDP_NATIVE, XDP_GENERIC };
+enum protocol_choice { PROTOCOL_HTTP, PROTOCOL_TLS, PROTOCOL_TCP, PROTOCOL_UDP };
+enum target_choice { TARGET_PATH, TARGET_URL };
+enum place_choice { PLACE_INLINE, PLACE_SPREAD };
+enum health_choice { HEALTH_NONE, HEALTH_TCP, HEALTH_HTTP };
+
+struct config_front {
+	char name[CONFIG_NAME];
+	char interface[IFNAMSIZ];
+	struct address address, address6; /* zero: none */
+	int xdp;			  /* enum xdp_choice */
+	uint64_t flows;			  /* room of the flow table */
+	uint64_t idle;			  /* ns after which a silent flow is forgotten */
+	struct endpoint control, http;	  /* port 0: none */
+	int line;
+};
+
+struct config_node {
+	char name[CONFIG_NAME];
+	char interface[IFNAMSIZ];
+	struct address address, address6; /* zero: none */
+	uint32_t weight;
+	int line;
+};
+
+struct config_health {
+	int type; /* enum health_choice */
+	char path[256], host[256];
+	uint64_t interval, timeout; /* ns */
+	uint32_t rise, fall;
+};
+
+struct config_service {
+	char name[CONFIG_NAME];
+	struct address addresses[CONFIG_VIPS];
+	unsigned int address_count;
+	uint32_t port;
+	int protocol; /* enum protocol_choice */
+	char policy[CONFIG_NAME];
+	bool node[CONFIG_NODES]; /* by index in `nodes`: serves this service */
+	int target;		 /* enum target_choice */
+	int place;		 /* enum place_choice */
+	int forward;		 /* enum forward_kind */
+	int release;		 /* enum release_kind */
+	bool switching;		 /* later requests may go to another node */
+	struct config_health health;
+	int line;
+};
+
+struct config {
+	char name[CONFIG_NAME];
+	char key_file[256];
+	uint32_t port; /* UDP, of the Baton header */
+	struct config_front front;
+	struct config_node *nodes;
+	unsigned int node_count;
+	struct config_service *services;
+	unsigned int service_count;
+};
+
+/* Checks `text` and fills `config`. Errors, one line each with file, line and key, go to `errors`;
+ * returns 0 or -EINVAL, and `config` is empty then. Release it either way. */
+int config_parse(struct config *config, const char *name, const char *text, size_t length,
+		 struct buffer *errors);
+
+/* The same with a file. Besides: -errno, with a line in `errors`, if it can't be read. */
+int config_read(struct config *config, const char *path, struct buffer *errors);
+
+void config_release(struct config *config);
+
+/* NULL if there is none of that name. */
+const struct config_node *config_node_named(const struct config *config, const char *name);
+const struct config_service *config_service_named(const struct config *config, const char *name);
+
+/* The cluster's keys: one or two lines of 64 hexadecimal digits. */
+struct config_keys {
+	unsigned char keys[2][32];
+	unsigned int count;
+};
+
+/* Reads the key file, which nobody but its owner may read. Returns 0 or -EINVAL / -errno with a
+ * line in `errors` that says what to do. */
+int config_keys_read(const char *path, struct config_keys *keys, struct buffer *errors);
+
+#endif

@@ -38,4 +38,11 @@ static inline __attribute__((always_inline)) int address_is_ipv4(const struct ad
 	return !address->words[0] && !address->words[1] && address->words[2] == ADDRESS_MAPPED;
 }
 
+static inline __attribute__((always_inline)) int address_equal(const struct address *a,
+							       const struct address *b)
+{
+	return a->words[0] == b->words[0] && a->words[1] == b->words[1] &&
+	       a->words[2] == b->words[2] && a->words[3] == b->words[3];
+}
+
 #endif

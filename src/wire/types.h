@@ -6,14 +6,10 @@
 #ifndef __bpf__
 #include <linux/types.h>
 #include <stddef.h>
-#else
-#ifndef offsetof
-#define offsetof(type, member) __builtin_offsetof(type, member)
-#endif
 #endif
 
 #define WIRE_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), "size of " #type)
 #define WIRE_OFFSET(type, member, at)                                                              \
-	_Static_assert(offsetof(type, member) == (at), "offset of " #type "." #member)
+	_Static_assert(__builtin_offsetof(type, member) == (at), "offset of " #type "." #member)
 
 #endif

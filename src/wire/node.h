@@ -1,0 +1,105 @@
+/* What a node remembers of a flow, and what its programs tell the node's daemon.
+ *
+ * Map `held`: HASH of struct flow_key -> struct held. The programs make and change entries, the
+ * daemon takes them out again (see `seen_s`). An entry outlives the connection, so that a late
+ * segment or a replayed header can't make a second one of it.
+ */
+#ifndef BATON_WIRE_NODE_H
+#define BATON_WIRE_NODE_H
+
+#include "wire/address.h"
+
+enum {
+	HELD_MAX = 262144, /* default size of `held`; the daemon may change it before loading */
+	HELD_RESPONSE_WORDS = 8,
+	HELD_BODY_WORDS = 2,
+};
+
+/* The lower half of `owner`; the upper half is the generation. Changed by compare-and-swap only. */
+enum held_state {
+	HELD_OPEN = 1,	/* the flow is here: its socket may speak */
+	HELD_MUTED = 2, /* being moved or being built: nobody speaks, nobody else may change it */
+	HELD_LEFT = 3,	/* given back to the front at `moved_seq` */
+	HELD_OVER = 4,	/* reset, or both sides have closed */
+};
+
+/* Set and cleared by atomic operations: both directions of a flow do. */
+enum held_flags {
+	HELD_SPOKEN = 1, /* its socket has sent something */
+	HELD_CLIENT_FIN = 2,
+	HELD_SERVER_FIN = 4,
+	HELD_PINNED = 8,   /* not to be moved any more; `pin` says why */
+	HELD_IN_BODY = 16, /* the request in hand has a body that has not ended */
+	HELD_READING = 32, /* a CPU is following the request stream */
+};
+
+/* Why a flow was pinned: counted by the programs, shown by flows. */
+#define PIN_REASONS(X)                                                                             \
+	X(NONE, "none")                                                                            \
+	X(ASKED, "front")	   /* the handoff said so */                                       \
+	X(KIND, "protocol")	   /* the service's protocol has no requests to follow */          \
+	X(FRAMING, "framing")	   /* a request that isn't understood */                           \
+	X(SPLIT, "split head")	   /* a request head in more than one segment */                   \
+	X(GAP, "gap")		   /* bytes were not seen in order */                              \
+	X(UPGRADE, "upgrade")	   /* Upgrade or CONNECT */                                        \
+	X(LOGIN, "login")	   /* authentication bound to the connection */                    \
+	X(PIPELINE, "pipeline")	   /* more requests under way than are followed */                 \
+	X(RESPONSE, "response")	   /* a response without an end of its own, or not understood */   \
+	X(EARLY, "early response") /* answered before the request's body had ended */
+
+#define X(name, text) PIN_##name,
+enum pin_reason { PIN_REASONS(X) PIN_REASON_COUNT };
+#undef X
+
+struct held {
+	__u64 owner; /* generation << 32 | enum held_state */
+	__u32 flags; /* enum held_flags */
+	__u32 service;
+	__u32 first_seq, first_ack; /* where this ownership began: client's and server's */
+	__u32 request_seq;	    /* client bytes before it have been followed */
+	__u32 response_seq;	    /* server bytes before it have been followed */
+	__u32 moved_seq, moved_ack; /* HELD_LEFT: where the next owner begins */
+	__u32 ts_clock;		    /* what the handoff, or the return, carried */
+	__u32 srtt;		    /* us */
+	__u16 cwnd, mss;
+	__u8 snd_wscale, rcv_wscale;
+	__u8 options; /* enum baton_options */
+	__u8 pin;     /* enum pin_reason */
+	__u16 node;   /* HELD_LEFT: to whom; 0 the front was to choose */
+	__u16 front;  /* which one handed over */
+	__u32 seen_s; /* CLOCK_MONOTONIC in seconds of the last segment in either direction */
+	__u32 since_s;
+	__u32 told_ms;	    /* CLOCK_MONOTONIC in ms of the last CONFIRM or repeated RETURN */
+	__u32 requests;	    /* heads seen at ingress */
+	__u32 responses;    /* whole ones seen at egress */
+	__u32 received_seq; /* the end of the last client bytes that came */
+	__u32 zero;
+	__u64 bytes_out; /* payload towards the client, repeats left out */
+	__u64 asked_ns;	 /* when the request in hand came; CLOCK_MONOTONIC */
+	__u64 body[HELD_BODY_WORDS];
+	__u64 response[HELD_RESPONSE_WORDS];
+};
+WIRE_SIZE(struct held, 184);
+WIRE_OFFSET(struct held, request_seq, 24);
+WIRE_OFFSET(struct held, cwnd, 48);
+WIRE_OFFSET(struct held, bytes_out, 88);
+
+/* Ring buffer `parked`: a wrapped segment whose way is barred by a socket that is not gone yet. The
+ * daemon runs `node_unpark` (BPF_PROG_TEST_RUN, the frame as data, `ifindex` as ctx.ifindex) with
+ * it after PARK_US, and so again until the segment is too old to be taken. */
+#define PARK_US	       200
+#define PARK_FRAME_MAX 2048
+#define PARK_BOUNCES   8 /* so many times at once before a segment is parked */
+
+struct parked {
+	__u32 ifindex;
+	__u32 length;
+	__u8 frame[PARK_FRAME_MAX];
+};
+
+/* `node_check` (BPF_PROG_TEST_RUN): data is 14 bytes of any Ethernet header with the protocol of
+ * the flow's IP version and a struct flow_key; its answer is one of these or, if positive, the
+ * state of the socket that has the flow (TCP_ESTABLISHED is 1). */
+enum node_check_answer { NODE_CHECK_BAD = -1, NODE_CHECK_NONE = 0 };
+
+#endif

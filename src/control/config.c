@@ -392,6 +392,11 @@ static bool key_line(const char *text, size_t length, unsigned char key[32])
 	return true;
 }
 
+unsigned int config_key_slot(const unsigned char key[32])
+{
+	return key[31] & 1;
+}
+
 int config_keys_read(const char *path, struct config_keys *keys, struct buffer *errors)
 {
 	struct buffer text = BUFFER_EMPTY;
@@ -438,6 +443,14 @@ int config_keys_read(const char *path, struct config_keys *keys, struct buffer *
 	}
 	if (!error && !keys->count) {
 		buffer_format(errors, "%s: no key in it; write one with 'openssl rand -hex 32'\n",
+			      path);
+		error = -EINVAL;
+	}
+	if (!error && keys->count == 2 &&
+	    config_key_slot(keys->keys[0]) == config_key_slot(keys->keys[1])) {
+		buffer_format(errors,
+			      "%s: the last digits of the two keys must be one even and one odd; "
+			      "change that of the new key\n",
 			      path);
 		error = -EINVAL;
 	}

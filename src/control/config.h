@@ -91,11 +91,18 @@ void config_release(struct config *config);
 const struct config_node *config_node_named(const struct config *config, const char *name);
 const struct config_service *config_service_named(const struct config *config, const char *name);
 
-/* The cluster's keys: one or two lines of 64 hexadecimal digits. */
+/* The cluster's keys: one or two lines of 64 hexadecimal digits. The first is what is sent with,
+ * both are taken. A key has a slot, by whether its last digit is even or odd, and two keys in one
+ * file must not have the same: so every host means the same key by a slot, wherever its file
+ * stands. To change keys: add the new one as second line on every host, then exchange the lines,
+ * then remove the old one. */
 struct config_keys {
 	unsigned char keys[2][32];
 	unsigned int count;
 };
+
+/* 0 or 1. */
+unsigned int config_key_slot(const unsigned char key[32]);
 
 /* Reads the key file, which nobody but its owner may read. Returns 0 or -EINVAL / -errno with a
  * line in `errors` that says what to do. */

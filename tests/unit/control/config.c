@@ -211,6 +211,8 @@ static void keys(void **state)
 {
 	static const char one[] =
 		"000102030405060708090a0b0c0d0e0f101112131415161718191A1B1C1D1E1F\n";
+	static const char even[] =
+		"000102030405060708090a0b0c0d0e0f101112131415161718191A1B1C1D1E1E\n";
 	struct buffer errors = BUFFER_EMPTY, two = BUFFER_EMPTY;
 	struct config_keys keys;
 
@@ -218,7 +220,7 @@ static void keys(void **state)
 	assert_int_equal(keys_from(one, 0600, &keys, &errors), 0);
 	assert_int_equal(keys.count, 1);
 	assert_int_equal(keys.keys[0][31], 0x1f);
-	buffer_format(&two, "%s%s", one, one);
+	buffer_format(&two, "%s%s", one, even);
 	assert_int_equal(keys_from(two.data, 0600, &keys, &errors), 0);
 	assert_int_equal(keys.count, 2);
 	assert_int_equal(errors.length, 0);
@@ -226,6 +228,9 @@ static void keys(void **state)
 	assert_int_equal(keys_from(two.data, 0600, &keys, &errors), -EINVAL);
 	assert_non_null(strstr(errors.data, ":3: a key file has one or two lines"));
 	assert_int_equal(keys.count, 0);
+	buffer_clear(&two);
+	buffer_format(&two, "%s%s", one, one);
+	assert_int_equal(keys_from(two.data, 0600, &keys, &errors), -EINVAL);
 	assert_int_equal(keys_from(one, 0640, &keys, &errors), -EINVAL);
 	assert_int_equal(keys_from("", 0600, &keys, &errors), -EINVAL);
 	assert_int_equal(keys_from("short\n", 0600, &keys, &errors), -EINVAL);

@@ -1,0 +1,302 @@
+#include "control/datapath.h"
+
+#include "base/clock.h"
+#include "wire/header.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+/* What the SYN-ACK announces and the nodes' sockets go on with: Linux's own for its default receive
+ * buffers. */
+enum { RCV_WSCALE = 7 };
+
+struct hop {
+	struct address host;
+	unsigned char mac[6];
+	int ifindex;
+};
+
+struct datapath {
+	int services, nodes, cluster_fd;
+	bool was_ready;
+	struct cluster cluster;
+	struct node_entry entries[NODES_MAX], written[NODES_MAX];
+	struct hop *hops;
+	unsigned int hop_count;
+	struct service_key keys[CONFIG_SERVICES * CONFIG_VIPS]; /* in the map now */
+	unsigned int key_count;
+};
+
+static int map_named(struct bpf_object *object, const char *name)
+{
+	int fd = bpf_object__find_map_fd_by_name(object, name);
+
+	if (fd < 0)
+		errno = ENOENT;
+	return fd;
+}
+
+struct datapath *datapath_new(struct bpf_object *object)
+{
+	struct datapath *datapath = calloc(1, sizeof(*datapath));
+	struct service_key key, *previous = NULL;
+	uint32_t zero = 0;
+
+	if (!datapath)
+		abort();
+	datapath->services = map_named(object, "services");
+	datapath->nodes = map_named(object, "nodes");
+	datapath->cluster_fd = map_named(object, "cluster");
+	if (datapath->services < 0 || datapath->nodes < 0 || datapath->cluster_fd < 0 ||
+	    bpf_map_lookup_elem(datapath->cluster_fd, &zero, &datapath->cluster))
+		goto missing;
+	datapath->was_ready = datapath->cluster.ready;
+	for (uint32_t id = 0; id < NODES_MAX; id++)
+		if (bpf_map_lookup_elem(datapath->nodes, &id, &datapath->written[id]))
+			goto missing;
+	while (datapath->key_count < CONFIG_SERVICES * CONFIG_VIPS &&
+	       !bpf_map_get_next_key(datapath->services, previous, &key)) {
+		previous = &datapath->keys[datapath->key_count++];
+		*previous = key;
+	}
+	return datapath;
+missing:
+	datapath_free(datapath);
+	return NULL;
+}
+
+void datapath_free(struct datapath *datapath)
+{
+	int error = errno;
+
+	free(datapath->hops);
+	free(datapath);
+	errno = error;
+}
+
+bool datapath_was_ready(const struct datapath *datapath)
+{
+	return datapath->was_ready;
+}
+
+/* The header's key is not the file's: what else the file's key is used for can't help to guess it.
+ */
+static void derive(const unsigned char key[32], const char *purpose, __u64 out[2])
+{
+	unsigned char sum[EVP_MAX_MD_SIZE];
+	unsigned int length = sizeof(sum);
+
+	if (!HMAC(EVP_sha256(), key, 32, (const unsigned char *)purpose, strlen(purpose), sum,
+		  &length))
+		abort();
+	memcpy(out, sum, 16);
+}
+
+void datapath_keys(struct datapath *datapath, const struct config_keys *keys)
+{
+	static const __u64 none[2];
+
+	/* The slot goes with the key, not with its line, so that hosts agree on it while a new key
+	 * is being brought to all of them. */
+	datapath->cluster.epoch = config_key_slot(keys->keys[0]);
+	datapath->cluster.key_count = keys->count;
+	for (unsigned int i = 0; i < keys->count; i++)
+		derive(keys->keys[i], "baton header",
+		       datapath->cluster.keys[config_key_slot(keys->keys[i])]);
+	for (unsigned int i = 0; i < 2; i++)
+		if (!memcmp(datapath->cluster.cookie_keys[i], none, sizeof(none)) &&
+		    getrandom(datapath->cluster.cookie_keys[i], 16, 0) != 16)
+			abort();
+}
+
+void datapath_host(struct datapath *datapath, const struct datapath_host *host)
+{
+	datapath->cluster.self = host->self;
+	datapath->cluster.address4 = host->address4;
+	datapath->cluster.address6 = host->address6;
+	memcpy(datapath->cluster.mac, host->mac, sizeof(datapath->cluster.mac));
+}
+
+void datapath_clock(struct datapath *datapath, int64_t offset)
+{
+	datapath->cluster.clock_offset = offset;
+}
+
+int64_t datapath_clock_offset(const struct datapath *datapath)
+{
+	return datapath->cluster.clock_offset;
+}
+
+/* ---- hops ---- */
+
+static void apply_hop(struct datapath *datapath, struct node_entry *entry)
+{
+	for (unsigned int i = 0; i < datapath->hop_count; i++) {
+		const struct hop *hop = &datapath->hops[i];
+
+		if (!address_equal(&hop->host, &entry->address))
+			continue;
+		memcpy(entry->mac, hop->mac, sizeof(entry->mac));
+		entry->ifindex = (__u32)hop->ifindex;
+		entry->reachable = 1;
+	}
+}
+
+void datapath_hop(struct datapath *datapath, const struct address *host, const unsigned char mac[6],
+		  int ifindex)
+{
+	struct hop *hop = NULL;
+
+	for (unsigned int i = 0; i < datapath->hop_count && !hop; i++)
+		if (address_equal(&datapath->hops[i].host, host))
+			hop = &datapath->hops[i];
+	if (!hop) {
+		datapath->hops = realloc(datapath->hops,
+					 (datapath->hop_count + 1) * sizeof(*datapath->hops));
+		if (!datapath->hops)
+			abort();
+		hop = &datapath->hops[datapath->hop_count++];
+		hop->host = *host;
+	}
+	memcpy(hop->mac, mac, sizeof(hop->mac));
+	hop->ifindex = ifindex;
+}
+
+/* ---- writing ---- */
+
+static int write_cluster(struct datapath *datapath)
+{
+	uint32_t zero = 0;
+
+	return bpf_map_update_elem(datapath->cluster_fd, &zero, &datapath->cluster, BPF_ANY)
+		       ? -errno
+		       : 0;
+}
+
+static int write_nodes(struct datapath *datapath)
+{
+	for (uint32_t id = 1; id < NODES_MAX; id++) {
+		struct node_entry *entry = &datapath->entries[id];
+
+		if (entry->state != NODE_ABSENT)
+			apply_hop(datapath, entry);
+		if (!memcmp(entry, &datapath->written[id], sizeof(*entry)))
+			continue;
+		if (bpf_map_update_elem(datapath->nodes, &id, entry, BPF_ANY))
+			return -errno;
+		datapath->written[id] = *entry;
+	}
+	return 0;
+}
+
+int datapath_refresh(struct datapath *datapath)
+{
+	int error;
+
+	for (int i = 0; i < FRONTS_MAX; i++)
+		if (datapath->cluster.fronts[i].state != NODE_ABSENT)
+			apply_hop(datapath, &datapath->cluster.fronts[i]);
+	error = write_nodes(datapath);
+	return error ? error : write_cluster(datapath);
+}
+
+static void service_value(const struct registry_service *from, uint32_t id, struct service *value)
+{
+	const struct config_service *settings = &from->settings;
+
+	memset(value, 0, sizeof(*value));
+	value->id = id;
+	value->pool = id;
+	value->kind = settings->protocol == PROTOCOL_HTTP  ? SERVICE_HTTP
+		      : settings->protocol == PROTOCOL_TLS ? SERVICE_TLS
+							   : SERVICE_LAYER4;
+	value->forward = (__u8)settings->forward;
+	value->release = (__u8)settings->release;
+	value->rcv_wscale = RCV_WSCALE;
+	value->flags = (settings->target == TARGET_URL ? SERVICE_KEEP_QUERY : 0) |
+		       (settings->place == PLACE_SPREAD ? SERVICE_SPREAD : 0) |
+		       (settings->switching ? 0 : SERVICE_NO_SWITCH);
+}
+
+static int write_services(struct datapath *datapath, const struct registry *registry)
+{
+	struct service_key *keys = calloc(CONFIG_SERVICES * CONFIG_VIPS, sizeof(*keys));
+	unsigned int count = 0;
+	int error = 0;
+
+	if (!keys)
+		abort();
+	for (uint32_t id = 0; id < CONFIG_SERVICES && !error; id++) {
+		const struct registry_service *from = &registry->services[id];
+		struct service value;
+
+		if (!from->used)
+			continue;
+		service_value(from, id, &value);
+		for (unsigned int i = 0; i < from->settings.address_count && !error; i++) {
+			struct service_key *key = &keys[count++];
+
+			key->vip = from->settings.addresses[i];
+			key->port = htons((uint16_t)from->settings.port);
+			key->protocol =
+				from->settings.protocol == PROTOCOL_UDP ? IPPROTO_UDP : IPPROTO_TCP;
+			if (bpf_map_update_elem(datapath->services, key, &value, BPF_ANY))
+				error = -errno;
+		}
+	}
+	for (unsigned int i = 0; i < datapath->key_count && !error; i++) {
+		bool wanted = false;
+
+		for (unsigned int j = 0; j < count && !wanted; j++)
+			wanted = !memcmp(&keys[j], &datapath->keys[i], sizeof(keys[j]));
+		if (!wanted && bpf_map_delete_elem(datapath->services, &datapath->keys[i]) &&
+		    errno != ENOENT)
+			error = -errno;
+	}
+	if (!error) {
+		memcpy(datapath->keys, keys, sizeof(datapath->keys));
+		datapath->key_count = count;
+	}
+	free(keys);
+	return error;
+}
+
+int datapath_publish(struct datapath *datapath, const struct registry *registry)
+{
+	struct node_entry *front = &datapath->cluster.fronts[0];
+	int error;
+
+	for (uint32_t id = 1; id < NODES_MAX; id++) {
+		const struct registry_node *node = &registry->nodes[id];
+		struct node_entry *entry = &datapath->entries[id];
+
+		memset(entry, 0, sizeof(*entry));
+		if (!node->used)
+			continue;
+		entry->address = node->address;
+		entry->state = (__u8)registry_node_state(registry, id);
+		entry->weight = node->weight;
+	}
+	datapath->cluster.port = htons((uint16_t)registry->port);
+	datapath->cluster.idle_s = (__u32)(registry->idle / NS_PER_S);
+	if (!address_equal(&front->address, &registry->front)) {
+		memset(front, 0, sizeof(*front));
+		front->address = registry->front;
+	}
+	front->state = NODE_UP;
+	error = write_nodes(datapath);
+	if (!error)
+		error = datapath_refresh(datapath);
+	if (!error)
+		error = write_services(datapath, registry);
+	if (error || datapath->cluster.ready)
+		return error;
+	datapath->cluster.ready = 1;
+	return write_cluster(datapath);
+}

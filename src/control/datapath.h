@@ -1,0 +1,52 @@
+/* Tells the programs in the kernel what the cluster is: fills the maps `services`, `nodes` and
+ * `cluster` and the pools of the placement policies from a registry. The same code serves the front
+ * and the nodes, so both place alike.
+ *
+ * Values are replaced one by one while the programs run: new nodes and pools come before the
+ * services that name them, and go after them. */
+#ifndef BATON_CONTROL_DATAPATH_H
+#define BATON_CONTROL_DATAPATH_H
+
+#include "control/registry.h"
+
+#include <bpf/libbpf.h>
+
+struct datapath;
+
+/* What one host is to the others. */
+struct datapath_host {
+	uint16_t self; /* own node id, or BATON_FRONT(n) */
+	struct address address4, address6;
+	unsigned char mac[6];
+};
+
+/* Takes the maps of a loaded object, and what they hold from before. NULL with errno set if one is
+ * missing. The object must outlive it. */
+struct datapath *datapath_new(struct bpf_object *object);
+void datapath_free(struct datapath *datapath);
+
+/* Sets the keys from the key file (header keys are derived from them) and, unless the map holds
+ * some already, random keys for the SYN cookies. Nothing is in force before datapath_publish. */
+void datapath_keys(struct datapath *datapath, const struct config_keys *keys);
+
+/* Who this host is, and where the UDP port and the rest comes from. */
+void datapath_host(struct datapath *datapath, const struct datapath_host *host);
+
+/* Cluster time is CLOCK_BOOTTIME plus this. */
+void datapath_clock(struct datapath *datapath, int64_t offset);
+int64_t datapath_clock_offset(const struct datapath *datapath);
+
+/* The next hop to a host: to the nodes and fronts that have this address. */
+void datapath_hop(struct datapath *datapath, const struct address *host, const unsigned char mac[6],
+		  int ifindex);
+
+/* Writes the registry into the maps; `ready` is set with the first call. Returns 0 or -errno. */
+int datapath_publish(struct datapath *datapath, const struct registry *registry);
+
+/* Writes what changed since (hops, clock), without pools. Returns 0 or -errno. */
+int datapath_refresh(struct datapath *datapath);
+
+/* Whether the maps were in force when they were taken over: a restart. */
+bool datapath_was_ready(const struct datapath *datapath);
+
+#endif

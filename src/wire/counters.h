@@ -71,4 +71,70 @@ struct node_service_counters {
 };
 WIRE_SIZE(struct node_service_counters, 144);
 
+#define FRONT_COUNTERS(X)                                                                          \
+	X(PACKETS, "packets", "packets to a service")                                              \
+	X(BYTES_IN, "bytes_in", "bytes of these, with their link headers")                         \
+	X(SYN, "syn", "SYNs answered")                                                             \
+	X(SYN_REFUSED, "syn_refused", "SYNs not answered: no service up, or not readable")         \
+	X(MSS_TOO_SMALL, "mss_too_small",                                                          \
+	  "SYNs with a smaller MSS than a socket can be built "                                    \
+	  "with: served with that one")                                                            \
+	X(ACKS_SWALLOWED, "acks_swallowed", "handshakes' last ACKs found good, kept")              \
+	X(COOKIES_BAD, "cookies_bad", "segments of no flow without a good cookie, dropped")        \
+	X(PROBES, "probes", "keepalive probes before a request, answered")                         \
+	X(EARLY_FINS, "early_fins", "FINs before a request, answered")                             \
+	X(BAD_CHECKSUM, "bad_checksum", "first segments whose TCP checksum is wrong")              \
+	X(MALFORMED, "malformed", "packets to a service that can't be read")                       \
+	X(BAD_FLAGS, "bad_flags", "segments with flags that no client sends")                      \
+	X(IP_OPTIONS, "ip_options",                                                                \
+	  "packets to a service with IP options or extension headers, "                            \
+	  "dropped")                                                                               \
+	X(FRAGMENTS, "fragments", "IP fragments to a service, dropped")                            \
+	X(HANDOFFS_FIRST, "handoffs_first", "connections handed to a node")                        \
+	X(HANDOFFS_LATER, "handoffs_later", "connections handed on to another node")               \
+	X(WRAPPED, "wrapped", "segments sent under a Baton header")                                \
+	X(BARE, "bare", "segments sent as they came")                                              \
+	X(CONFIRMS, "confirms", "confirmations by an owner")                                       \
+	X(RELEASES, "releases", "flows that their owner says are over")                            \
+	X(ASTRAY, "astray", "segments that came back from a node that hasn't the flow")            \
+	X(ASTRAY_DROPPED, "astray_dropped", "of these, dropped: there was nowhere to send them")   \
+	X(FORGOTTEN, "forgotten", "flows reset because their owner has forgotten them")            \
+	X(STALE, "stale", "messages of a node that is not the owner any more, dropped")            \
+	X(NO_FLOW, "no_flow", "messages of nodes about flows that are not known")                  \
+	X(BAD_HEADER, "bad_header", "Baton headers of a wrong form, version or type")              \
+	X(BAD_MAC, "bad_mac", "Baton headers whose MAC is wrong")                                  \
+	X(NOT_FRESH, "not_fresh", "Baton headers too old, or of the future")                       \
+	X(REPLAYS, "replays", "first segments of connections that are over, dropped")              \
+	X(FLOWS_FULL, "flows_full", "connections refused because the table of flows is full")      \
+	X(RESETS, "resets", "segments answered by an RST because their node is down")              \
+	X(NO_NODE, "no_node", "requests for which no node is up")                                  \
+	X(UNREACHABLE, "unreachable", "segments dropped because their node's MAC isn't known")     \
+	X(TOO_LONG, "too_long", "segments too long to be wrapped, dropped")                        \
+	X(ICMP, "icmp", "ICMP errors about a flow, sent to its node")                              \
+	X(FALLBACK_SPLIT, "fallback_split", "placed by client: the request's head was not whole")  \
+	X(FALLBACK_NOT_HTTP, "fallback_not_http", "placed by client: not HTTP/1")                  \
+	X(FALLBACK_NO_HOST, "fallback_no_host", "placed by path alone: no Host")
+
+#define X(name, key, help) FRONT_COUNT_##name,
+enum front_counter { FRONT_COUNTERS(X) FRONT_COUNT_COUNT };
+#undef X
+
+/* Map `front_services`: per-CPU array, index is the service's id. */
+struct front_service_counters {
+	__u64 packets, bytes_in;
+	__u64 syn;
+	__u64 handoffs_first, handoffs_later;
+	__u64 fallbacks;
+};
+WIRE_SIZE(struct front_service_counters, 48);
+
+/* Map `front_nodes`: per-CPU array, index is the node's id. */
+struct front_node_counters {
+	__u64 packets, bytes; /* sent to it, under a Baton header or not */
+	__u64 first, later;   /* handoffs to it */
+	__u64 away;	      /* handoffs from it */
+	__u64 reasons[16];    /* handoffs to it by enum place_reason */
+};
+WIRE_SIZE(struct front_node_counters, 168);
+
 #endif

@@ -1,0 +1,91 @@
+/* What the front remembers of a flow, and what its programs tell the front's daemon.
+ *
+ * Map `flows`: HASH of struct flow_key -> struct front_flow. Only the program `front` makes and
+ * changes entries; `front_sweep` takes out those whose time is over. An entry outlives its
+ * connection as a tombstone: while the connection's cookie is good, a replay of its first segment
+ * must find that it has been run already.
+ */
+#ifndef BATON_WIRE_FRONT_H
+#define BATON_WIRE_FRONT_H
+
+#include "wire/address.h"
+
+#ifndef __bpf__
+#include <linux/bpf.h>
+#endif
+
+enum {
+	FLOWS_MAX = 1048576, /* default size of `flows`; the daemon may change it before loading */
+};
+
+/* The front's own clock: CLOCK_MONOTONIC (coarse) in units of 2^26 ns, 67 ms. */
+#define FRONT_TICK_SHIFT    26
+#define FRONT_TICKS(s)	    ((__u32)((__u64)(s)*1000000000 >> FRONT_TICK_SHIFT))
+#define FRONT_ENDED_TICKS   FRONT_TICKS(10)  /* what an ended flow is forwarded for, if idle */
+#define FRONT_FIN_TICKS	    FRONT_TICKS(300) /* the same of one that the client has closed */
+#define FRONT_HANDOFF_TICKS FRONT_TICKS(30)  /* FLOW_HANDOFF_S */
+/* A tombstone stays until no cookie of its connection can be good any more (COOKIE_LIFE_MAX_S and a
+ * margin) and no node remembers the flow (FLOW_TOMBSTONE_S). */
+#define FRONT_TOMBSTONE_TICKS FRONT_TICKS(540)
+
+enum front_flow_state {
+	FRONT_OPEN = 1,	   /* the client is sending, as far as is known */
+	FRONT_CLOSING = 2, /* it has sent its FIN: answers may still be on their way to it */
+	FRONT_ENDED = 3,   /* reset, or the owner says that it is over: a tombstone when idle */
+};
+
+enum front_flow_flags {
+	FRONT_CONFIRMED = 1, /* the owner is known to have the flow: segments go bare */
+	FRONT_PINNED = 2,    /* not HTTP as far as the front could read it */
+	FRONT_LATER = 4,     /* the owner was named by another node's return */
+};
+
+/* What one compare-and-swap or one load sees: who has the flow. */
+struct front_owner {
+	__u32 generation;
+	__u16 node;
+	__u8 state; /* enum front_flow_state */
+	__u8 flags; /* enum front_flow_flags */
+};
+WIRE_SIZE(struct front_owner, 8);
+
+struct front_flow {
+	union {
+		struct front_owner owner;
+		__u64 owner_word;
+	};
+	__u32 seen;		    /* tick of the client's last segment */
+	__u32 last_seq, last_ack;   /* behind the last byte it sent; what it acknowledged last */
+	struct bpf_spin_lock lock;  /* for everything below, and for writing `owner` */
+	__u32 since;		    /* tick when the owner was named */
+	__u32 made;		    /* tick when the connection was first handed off */
+	__u32 first_seq, first_ack; /* of the segment that began it: client's ISN + 1, cookie + 1 */
+	__u32 handoff_seq, handoff_ack; /* where the owner's part begins */
+	__u32 ts_clock, srtt;		/* as in the Baton header */
+	__u16 cwnd, mss;
+	__u8 snd_wscale, rcv_wscale;
+	__u8 options; /* enum baton_options */
+	__u8 reason;  /* enum place_reason: why the owner is the owner */
+	__u16 service;
+	__u16 zero;
+	__u32 handoffs; /* owners it has had */
+	__u32 reserved;
+};
+WIRE_SIZE(struct front_flow, 80);
+WIRE_OFFSET(struct front_flow, lock, 20);
+WIRE_OFFSET(struct front_flow, handoff_seq, 40);
+WIRE_OFFSET(struct front_flow, cwnd, 56);
+
+/* `front_sweep` (BPF_PROG_TEST_RUN, this as context): goes over the whole table once, forgets what
+ * is to be forgotten, counts the rest. `idle_ticks`: an open flow silent for so long is forgotten.
+ */
+struct front_sweep {
+	__u32 idle_ticks;
+	__u32 removed;
+	__u32 open, closing, ended, tombstones;
+	__u32 unconfirmed; /* of the open ones */
+	__u32 zero;
+};
+WIRE_SIZE(struct front_sweep, 32);
+
+#endif

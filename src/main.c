@@ -1,12 +1,14 @@
 /* `baton`: parses the command's name and hands over to it. */
 #include "base/command.h"
 #include "base/fail.h"
+#include "distill/distill.h"
 #include "monitor/monitor.h"
 
 #include <stdio.h>
 #include <string.h>
 
 static const struct command *const commands[] = {
+	&command_distill,
 	&command_monitor,
 	NULL,
 };

@@ -32,11 +32,6 @@ bool address_is_zero(const struct address *address)
 	return !(address->words[0] | address->words[1] | address->words[2] | address->words[3]);
 }
 
-bool address_equal(const struct address *a, const struct address *b)
-{
-	return !memcmp(a, b, sizeof(*a));
-}
-
 int endpoint_parse(const char *text, struct endpoint *endpoint)
 {
 	const char *colon = strrchr(text, ':');

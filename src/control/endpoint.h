@@ -23,7 +23,6 @@ int address_parse(const char *text, struct address *address);
 char *address_text(const struct address *address, char *text);
 
 bool address_is_zero(const struct address *address);
-bool address_equal(const struct address *a, const struct address *b);
 
 /* "10.0.0.1:80" or "[fd00::1]:80". Returns 0 or -EINVAL. */
 int endpoint_parse(const char *text, struct endpoint *endpoint);

@@ -1,0 +1,36 @@
+# What people type. The build itself is meson's; this only names the usual things.
+BUILD ?= build
+PREFIX ?= /usr/local
+
+.PHONY: help build deps test demo compare fuzz install uninstall clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+build: ## the command at build/baton
+	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) --prefix $(PREFIX)
+	@ninja -C $(BUILD)
+
+deps: ## install what building and testing need (root; Debian 12, Ubuntu 24.04)
+	@scripts/deps
+
+test: deps ## everything: unit, BPF, cluster, fault (root)
+	@tests/run
+
+demo: deps build ## a cluster of four stock nginx nodes, driven by a real trace (root)
+	@$(BUILD)/baton lab demo
+
+compare: deps build ## Baton beside its peers, as ratios (root; takes minutes)
+	@$(BUILD)/baton compare
+
+fuzz: deps ## the fuzzers, for as long as FUZZ_SECONDS says (60 each)
+	@fuzz/run $${FUZZ_SECONDS:-60}
+
+install: build ## to PREFIX (/usr/local): command, man pages, completion, units
+	@meson install -C $(BUILD) --no-rebuild
+
+uninstall: ## takes away what install put there
+	@ninja -C $(BUILD) uninstall
+
+clean: ## the build folders
+	@rm -rf build build-test

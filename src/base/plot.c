@@ -177,7 +177,7 @@ unsigned int plot_ticks(double low, double high, bool log, double *ticks, unsign
 	step = pow(10, floor(log10((high - low) / room)));
 	for (unsigned int i = 0; (high - low) / step > room - 1; i++)
 		step *= i % 3 == 1 ? 2.5 : 2;
-	first = ceil(low / step - 1e-9);
+	first = ceil(low / step - 1e-9) + 0.0; /* never "-0" */
 	for (double i = first; i * step <= high + step * 1e-9 && count < room; i++)
 		ticks[count++] = i * step;
 	return count;

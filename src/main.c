@@ -2,6 +2,7 @@
 #include "base/command.h"
 #include "base/fail.h"
 #include "distill/distill.h"
+#include "lab/lab.h"
 #include "monitor/monitor.h"
 
 #include <stdio.h>
@@ -9,6 +10,7 @@
 
 static const struct command *const commands[] = {
 	&command_distill,
+	&command_lab,
 	&command_monitor,
 	NULL,
 };

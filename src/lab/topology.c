@@ -1,0 +1,247 @@
+#include "lab/topology.h"
+#include "base/buffer.h"
+#include "base/fail.h"
+#include "base/process.h"
+#include "pass.skel.h"
+
+#include <bpf/libbpf.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/ethtool.h>
+#include <linux/if_link.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { NETNS_ROOM = 80 };
+
+char *topology_netns(const struct topology *topology, const char *host, char *text, size_t room)
+{
+	snprintf(text, room, "baton-%s-%s", topology->lab, host);
+	return text;
+}
+
+char *topology_node_address(unsigned int number, char *text)
+{
+	snprintf(text, 32, "10.77.0.%u", 10 + number);
+	return text;
+}
+
+/* The same digits as in IPv4, so that people see which is which. */
+char *topology_node_address6(unsigned int number, char *text)
+{
+	snprintf(text, 32, "fd77::%u", 10 + number);
+	return text;
+}
+
+/* Runs `ip -batch` in a namespace (NULL: here). */
+static int ip_batch(const char *netns, const struct buffer *lines)
+{
+	const char *here[] = {"ip", "-batch", "-", NULL},
+		   *there[] = {"ip", "-n", netns, "-batch", "-", NULL};
+	struct buffer said = BUFFER_EMPTY;
+	int code = process_run(netns ? there : here, lines->data, &said);
+
+	if (code < 0)
+		failed_errno(code, "lab: can't run ip; install iproute2");
+	else if (code)
+		failed("lab: ip%s%s: %.*s", netns ? " -n " : "", netns ? netns : "",
+		       (int)(said.length ? strcspn(said.data, "\n") : 0),
+		       said.length ? said.data : "");
+	buffer_release(&said);
+	return code ? -1 : 0;
+}
+
+static int set(const char *key, const char *value)
+{
+	char path[160];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/sys/net/%s", key);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, value, strlen(value)) < 0) {
+		failed_errno(errno, "lab: can't set %s", path);
+		return 1;
+	}
+	close(fd);
+	return 0;
+}
+
+/* Frames leave with their checksums filled in: what crosses a real wire does, and XDP sees what is
+ * in the frame, not what the kernel means to add. */
+static int fill_checksums(void)
+{
+	struct ethtool_value off = {.cmd = ETHTOOL_STXCSUM, .data = 0};
+	struct ifreq request = {.ifr_name = "eth0", .ifr_data = (void *)&off};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), error = 0;
+
+	if (fd < 0 || ioctl(fd, SIOCETHTOOL, &request)) {
+		failed_errno(errno, "lab: can't turn checksum offload off");
+		error = 1;
+	}
+	if (fd >= 0)
+		close(fd);
+	return error;
+}
+
+/* In a host's namespace: what a host of the cluster needs of the kernel. `context` says whether it
+ * is a node: it has the VIP but does not answer ARP for it. */
+static int settle(void *context)
+{
+	const bool *node = context;
+
+	return fill_checksums() || set("ipv4/conf/all/rp_filter", "0") ||
+	       (*node &&
+		(set("ipv4/conf/all/arp_ignore", "1") || set("ipv4/conf/all/arp_announce", "2")));
+}
+
+static int attach_pass(void *context)
+{
+	struct pass_bpf *skeleton = pass_bpf__open_and_load();
+	unsigned int port = if_nametoindex("p-front");
+	int error;
+
+	(void)context;
+	if (!skeleton)
+		return failed_errno(errno, "lab: can't load the pass program");
+	error = bpf_xdp_attach((int)port, bpf_program__fd(skeleton->progs.pass), XDP_FLAGS_DRV_MODE,
+			       NULL);
+	pass_bpf__destroy(skeleton);
+	return error ? failed_errno(error,
+				    "lab: can't attach the pass program to the bridge's port")
+		     : 0;
+}
+
+/* One host: its namespace, its cable to the switch, its addresses. */
+static int add_host(const struct topology *topology, const char *host, const char *address,
+		    const char *address6)
+{
+	bool node = !strncmp(host, "node", 4), front = !strcmp(host, "front");
+	char netns[NETNS_ROOM], bridge[NETNS_ROOM];
+	struct buffer lines = BUFFER_EMPTY;
+	int error;
+
+	topology_netns(topology, host, netns, sizeof(netns));
+	topology_netns(topology, "switch", bridge, sizeof(bridge));
+	buffer_format(&lines, "netns add %s\n", netns);
+	error = ip_batch(NULL, &lines);
+	buffer_clear(&lines);
+	buffer_format(&lines, "link add p-%s type veth peer name eth0 netns %s\n", host, netns);
+	if (!topology->delay || strcmp(host, "client"))
+		buffer_format(&lines, "link set p-%s master br0\n", host);
+	else
+		buffer_text(&lines, "link add d-client type veth peer name d-bridge\nlink set "
+				    "d-bridge master br0\n"
+				    "link set d-client up\nlink set d-bridge up\n");
+	buffer_format(&lines, "link set p-%s up\n", host);
+	if (!error)
+		error = ip_batch(bridge, &lines);
+	buffer_clear(&lines);
+	buffer_format(&lines,
+		      "link set lo up\naddr add %s/16 dev eth0\naddr add %s/64 dev eth0 nodad\n",
+		      address, address6);
+	if (node)
+		buffer_text(&lines, "addr add " LAB_VIP "/32 dev lo\naddr add " LAB_VIP6
+				    "/128 dev lo nodad\n");
+	if (front)
+		buffer_text(&lines, "addr add " LAB_VIP "/32 dev eth0\naddr add " LAB_VIP6
+				    "/128 dev eth0 nodad\n");
+	for (int i = 1; !strcmp(host, "client") && i <= LAB_CLIENT_ADDRESSES; i++)
+		buffer_format(&lines, "addr add 10.77.1.%d/32 dev eth0\n", i);
+	buffer_text(&lines, "link set eth0 up\n");
+	if (!error)
+		error = ip_batch(netns, &lines);
+	buffer_release(&lines);
+	if (!error)
+		error = process_within(netns, settle, &node);
+	return error ? -1 : 0;
+}
+
+int topology_up(const struct topology *topology)
+{
+	struct buffer lines = BUFFER_EMPTY;
+	char bridge[NETNS_ROOM];
+	int error;
+
+	topology_netns(topology, "switch", bridge, sizeof(bridge));
+	buffer_format(&lines, "netns add %s\n", bridge);
+	error = ip_batch(NULL, &lines);
+	buffer_clear(&lines);
+	buffer_text(&lines,
+		    "link set lo up\nlink add br0 type bridge mcast_snooping 0\nlink set br0 up\n");
+	if (!error)
+		error = ip_batch(bridge, &lines);
+	buffer_release(&lines);
+	if (error || add_host(topology, "client", "10.77.0.1", "fd77::1") ||
+	    add_host(topology, "front", "10.77.0.2", "fd77::2") ||
+	    add_host(topology, "origin", "10.77.0.3", "fd77::3"))
+		return -1;
+	for (unsigned int i = 1; i <= topology->nodes; i++) {
+		char host[16], address[32], address6[32];
+
+		snprintf(host, sizeof(host), "node%u", i);
+		if (add_host(topology, host, topology_node_address(i, address),
+			     topology_node_address6(i, address6)))
+			return -1;
+	}
+	return process_within(bridge, attach_pass, NULL) ? -1 : 0;
+}
+
+bool topology_has(const char *lab, const char *host)
+{
+	char path[160];
+
+	snprintf(path, sizeof(path), "/run/netns/baton-%s-%s", lab, host);
+	return !access(path, F_OK);
+}
+
+/* Ends what still runs in a namespace that goes away; only the lab's own processes are in it. */
+static void empty(const char *netns)
+{
+	const char *argv[] = {"ip", "netns", "pids", netns, NULL};
+	struct buffer pids = BUFFER_EMPTY;
+
+	if (!process_run(argv, NULL, &pids))
+		for (char *at = pids.data; at && *at;) {
+			long pid = strtol(at, &at, 10);
+
+			if (pid > 1)
+				kill((pid_t)pid, SIGKILL);
+			at += strspn(at, " \n");
+		}
+	buffer_release(&pids);
+}
+
+unsigned int topology_down(const char *lab)
+{
+	struct buffer lines = BUFFER_EMPTY;
+	char prefix[NETNS_ROOM];
+	unsigned int found = 0;
+	struct dirent *entry;
+	DIR *folder = opendir("/run/netns");
+	int length = snprintf(prefix, sizeof(prefix), "baton-%s-", lab);
+
+	while (folder && (entry = readdir(folder))) {
+		const char *host = entry->d_name + length;
+
+		/* "lab-two" is not a host of lab "lab". */
+		if (strncmp(entry->d_name, prefix, (size_t)length) || strchr(host, '-'))
+			continue;
+		empty(entry->d_name);
+		buffer_format(&lines, "netns del %s\n", entry->d_name);
+		found++;
+	}
+	if (folder)
+		closedir(folder);
+	if (found)
+		ip_batch(NULL, &lines);
+	buffer_release(&lines);
+	return found;
+}

@@ -1,0 +1,45 @@
+/* The lab's network: hosts in network namespaces around one bridge.
+ *
+ *	client .0.1 ---+
+ *	front  .0.2 ---+--- br0 (namespace "switch")
+ *	origin .0.3 ---+
+ *	nodeN .0.(10+N)+	10.77.0.0/16 and fd77::/64 on every host's eth0
+ *
+ * The VIP, 10.77.0.100 and fd77::100, is on every node's lo and on the front's eth0; the front
+ *alone answers ARP and neighbour solicitations for it. Namespaces are called baton-LAB-HOST. */
+#ifndef BATON_LAB_TOPOLOGY_H
+#define BATON_LAB_TOPOLOGY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define LAB_VIP	 "10.77.0.100"
+#define LAB_VIP6 "fd77::100"
+
+enum { LAB_NODES_MAX = 64, LAB_NAME_MAX = 24, LAB_CLIENT_ADDRESSES = 16 };
+
+struct topology {
+	const char *lab;
+	unsigned int nodes;
+	bool delay; /* the client's port is left off the bridge, for the delay line */
+};
+
+/* "baton-LAB-HOST" into `text` of `room` bytes. Returns text. */
+char *topology_netns(const struct topology *topology, const char *host, char *text, size_t room);
+
+/* The IPv4 and IPv6 address of node `number` (from 1). `text` holds 32 bytes. */
+char *topology_node_address(unsigned int number, char *text);
+char *topology_node_address6(unsigned int number, char *text);
+
+/* Makes namespaces, links and addresses. One line on stderr and -1 when something can't be made;
+ * what was made by then is for topology_down. */
+int topology_up(const struct topology *topology);
+
+/* Takes away every namespace of the lab, however much of it there is; processes in them are killed.
+ * Returns how many namespaces there were. */
+unsigned int topology_down(const char *lab);
+
+/* Whether a host of that name belongs to the lab's network now. */
+bool topology_has(const char *lab, const char *host);
+
+#endif

@@ -1,6 +1,7 @@
 /* place_choose as the kernel runs it, from XDP and from tc: the packet's bytes are the query. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
+#include "bpf/target.h"
 #include "place/place.h"
 
 __s32 chosen;
@@ -42,6 +43,33 @@ int place_tc(struct __sk_buff *skb)
 	data = (void *)(long)skb->data;
 	end = (void *)(long)skb->data_end;
 	return decide(data, end) ? -1 : 0;
+}
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct scratch);
+} texts SEC(".maps");
+
+__u64 target;
+__u32 carp, md5;
+
+/* Loads, which is what is to be shown; the unit tests run the same lines on the host. */
+SEC("xdp")
+int place_target(struct xdp_md *context)
+{
+	struct target_text text = {
+		.host_at = 0, .host_length = 11, .path_at = 16, .path_length = 70};
+	__u32 first = 0;
+	struct scratch *scratch = bpf_map_lookup_elem(&texts, &first);
+
+	if (!scratch || bpf_xdp_load_bytes(context, 0, scratch->bytes, 128))
+		return XDP_ABORTED;
+	target = text_hash(scratch, &text);
+	carp = text_carp(scratch, &text);
+	md5 = text_md5(scratch, &text);
+	return XDP_PASS;
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

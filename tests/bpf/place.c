@@ -4,11 +4,13 @@
 
 #include "place.skel.h"
 
+#include "bpf/target.h"
 #include "place/build.h"
 #include "place/hash.h"
 #include "place/place.h"
 
 #include <bpf/bpf.h>
+#include <linux/bpf.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -127,7 +129,29 @@ static void tc_chooses_as_the_host(void **state)
 		compare(skeleton->progs.place_tc, policy, true);
 }
 
+static void hashes_are_the_host_s(void **state)
+{
+	struct target_text text = {
+		.host_at = 0, .host_length = 11, .path_at = 16, .path_length = 70};
+	static struct scratch scratch;
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = scratch.bytes, .data_size_in = 128);
+
+	(void)state;
+	for (int round = 0; round < 100; round++) {
+		for (int i = 0; i < 128; i++)
+			scratch.bytes[i] = place_mix(round * 128 + i);
+		assert_int_equal(bpf_prog_test_run_opts(
+					 bpf_program__fd(skeleton->progs.place_target), &options),
+				 0);
+		assert_int_equal(options.retval, XDP_PASS);
+		assert_true(skeleton->bss->target == text_hash(&scratch, &text));
+		assert_int_equal(skeleton->bss->carp, text_carp(&scratch, &text));
+		assert_int_equal(skeleton->bss->md5, text_md5(&scratch, &text));
+	}
+}
+
 static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(hashes_are_the_host_s),
 	cmocka_unit_test(xdp_chooses_as_the_host),
 	cmocka_unit_test(tc_chooses_as_the_host),
 };

@@ -30,7 +30,8 @@ install: build ## to PREFIX (/usr/local): command, man pages, completion, units
 	@meson install -C $(BUILD) --no-rebuild
 
 uninstall: ## takes away what install put there
-	@ninja -C $(BUILD) uninstall
+	@ninja -C $(BUILD) uninstall >/dev/null
+	@rm -f $(DESTDIR)$(PREFIX)/share/man/man1/baton.1 $(DESTDIR)$(PREFIX)/share/man/man1/baton-*.1
 
 clean: ## the build folders
 	@rm -rf build build-test

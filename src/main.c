@@ -1,6 +1,7 @@
 /* `baton`: parses the command's name and hands over to it. */
 #include "base/command.h"
 #include "base/fail.h"
+#include "base/manual.h"
 #include "distill/distill.h"
 #include "lab/lab.h"
 #include "monitor/monitor.h"
@@ -26,6 +27,17 @@ int main(int argc, char **argv)
 {
 	if (argc == 2 && (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V"))) {
 		printf("baton %s\n", BATON_VERSION);
+		return EXIT_DONE;
+	}
+	/* For the build: see packaging/meson.build. */
+	if (argc == 3 && !strcmp(argv[1], "--manual")) {
+		int error = manual_write(&baton, argv[2]);
+
+		return error ? failed_errno(error, "can't write manual pages into %s", argv[2])
+			     : EXIT_DONE;
+	}
+	if (argc == 2 && !strcmp(argv[1], "--completion")) {
+		completion_write(&baton, stdout);
 		return EXIT_DONE;
 	}
 	return command_dispatch(&baton, argc, argv);

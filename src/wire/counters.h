@@ -66,10 +66,10 @@ struct node_service_counters {
 	__u64 begun;	 /* requests read; less `requests` and `abandoned` are in service */
 	__u64 abandoned; /* begun, but the connection ended or was no longer followed */
 	__u64 status[6]; /* by the first digit; [0] anything else */
-	__u64 first_byte_ns,
-		whole_ns; /* sums over `requests`: request seen to first and last byte */
+	__u64 timed;	 /* of `requests`, those with times of their own: no other was under way */
+	__u64 first_byte_ns, whole_ns; /* sums over `timed`: request seen to first and last byte */
 };
-WIRE_SIZE(struct node_service_counters, 144);
+WIRE_SIZE(struct node_service_counters, 152);
 
 #define FRONT_COUNTERS(X)                                                                          \
 	X(PACKETS, "packets", "packets to a service")                                              \

@@ -29,8 +29,7 @@ enum held_flags {
 	HELD_CLIENT_FIN = 2,
 	HELD_SERVER_FIN = 4,
 	HELD_PINNED = 8,   /* not to be moved any more; `pin` says why */
-	HELD_IN_BODY = 16, /* the request in hand has a body that has not ended */
-	HELD_READING = 32, /* a CPU is following the request stream */
+	HELD_READING = 16, /* a CPU is following the request stream */
 };
 
 /* Why a flow was pinned: counted by the programs, shown by flows. */
@@ -44,7 +43,8 @@ enum held_flags {
 	X(UPGRADE, "upgrade")	   /* Upgrade or CONNECT */                                        \
 	X(LOGIN, "login")	   /* authentication bound to the connection */                    \
 	X(PIPELINE, "pipeline")	   /* more requests under way than are followed */                 \
-	X(RESPONSE, "response")	   /* a response without an end of its own, or not understood */   \
+	X(RESPONSE, "response")	   /* a response that isn't understood, or answers nothing */      \
+	X(CLOSE, "close")	   /* the connection ends with the response */                     \
 	X(EARLY, "early response") /* answered before the request's body had ended */
 
 #define X(name, text) PIN_##name,
@@ -66,7 +66,8 @@ struct held {
 	__u8 options; /* enum baton_options */
 	__u8 pin;     /* enum pin_reason */
 	__u16 node;   /* HELD_LEFT: to whom; 0 the front was to choose */
-	__u16 front;  /* which one handed over */
+	__u8 front;   /* which one handed over */
+	__u8 reason;  /* HELD_LEFT: enum place_reason */
 	__u32 seen_s; /* CLOCK_MONOTONIC in seconds of the last segment in either direction */
 	__u32 since_s;
 	__u32 told_ms;	    /* CLOCK_MONOTONIC in ms of the last CONFIRM or repeated RETURN */
@@ -75,11 +76,12 @@ struct held {
 	__u32 received_seq; /* the end of the last client bytes that came */
 	__u32 zero;
 	__u64 bytes_out; /* payload towards the client, repeats left out */
-	__u64 asked_ns;	 /* when the request in hand came; CLOCK_MONOTONIC */
+	__u64 asked_ns;	 /* when the request in hand came, CLOCK_MONOTONIC; 0: none, or several */
+	__u64 first_ns;	 /* when the first byte of its answer went; 0: not yet */
 	__u64 body[HELD_BODY_WORDS];
 	__u64 response[HELD_RESPONSE_WORDS];
 };
-WIRE_SIZE(struct held, 184);
+WIRE_SIZE(struct held, 192);
 WIRE_OFFSET(struct held, request_seq, 24);
 WIRE_OFFSET(struct held, cwnd, 48);
 WIRE_OFFSET(struct held, bytes_out, 88);

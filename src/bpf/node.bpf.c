@@ -1,0 +1,262 @@
+/* The node's programs.
+ *
+ *	node_in		tc ingress: takes flows that the front hands over, lets the segments of
+ *			flows held here through, gives flows away at request boundaries, sends
+ *			what isn't its own back to the front
+ *	node_out	tc egress: only flows held here may speak; follows their responses
+ *	node_sockops	gives a new socket the congestion window that the flow had
+ *	node_unpark	run by the daemon: a parked frame goes round once more
+ *	node_check	run by the daemon: is there still a socket for this flow?
+ *
+ * Who may change what: `owner` of a flow by compare-and-swap; between its change to HELD_MUTED and
+ * the next one the rest of the entry belongs to whoever muted it. While HELD_OPEN the request half
+ * belongs to the CPU that set HELD_READING, the response half to whoever sends for the socket,
+ *which the socket's lock makes one at a time. Both halves read each other's counts and no more.
+ */
+#include "vmlinux.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#define TC_ACT_UNSPEC (-1)
+#define TC_ACT_OK     0
+#define TC_ACT_SHOT   2
+#define SOL_TCP	      6
+#define AF_INET	      2
+#define AF_INET6      10
+
+#include "bpf/errno.h"
+#include "bpf/node_maps.h"
+#include "bpf/node_response.h"
+#include "bpf/node_take.h"
+
+enum {
+	CWND_KERNEL = 10, /* what a socket begins with anyway */
+	CWND_MAX = 1024,
+};
+
+enum { ASTRAY_PER_MS = 32 }; /* segments a CPU sends back to the front in a millisecond at most */
+
+/* A bare segment of a flow that isn't here: what is in it belongs to somebody, the front knows to
+ * whom. Never to the stack, which would reset a connection that lives elsewhere. */
+INLINE int astray(struct __sk_buff *skb, struct work *work, const struct held *flow)
+{
+	struct cluster *cluster = cluster_here();
+	__u32 now_ms = bpf_ktime_get_coarse_ns() / 1000000;
+
+	if (work->astray_ms != now_ms) {
+		work->astray_ms = now_ms;
+		work->astray_count = 0;
+	}
+	if (!cluster || work->segment.flags & TCP_FLAG_BIT_RST || skb->gso_segs > 1 ||
+	    (!work->segment.length && !(work->segment.flags & TCP_FLAG_BIT_FIN)) ||
+	    work->astray_count >= ASTRAY_PER_MS) {
+		count(NODE_COUNT_ASTRAY_DROPPED);
+		return TC_ACT_SHOT;
+	}
+	work->astray_count++;
+	count(NODE_COUNT_ASTRAY);
+	send_header(work, cluster, flow, BATON_ASTRAY, 0);
+	return send_wrapped(skb, flow ? flow->front : 0);
+}
+
+/* A bare segment to one of our services. */
+SUBPROGRAM int bare_in(struct __sk_buff *skb)
+{
+	struct work *work = work_area(WORK_IN);
+	struct node_service_counters *counters;
+	struct held *flow;
+	__u32 now_s;
+	int wanted;
+
+	if (!work)
+		return TC_ACT_SHOT;
+	if (work->segment.flags & TCP_FLAG_BIT_SYN) {
+		count(NODE_COUNT_SYN_DROPPED);
+		return TC_ACT_SHOT;
+	}
+	flow = bpf_map_lookup_elem(&held, &work->segment.key);
+	if (!flow)
+		return astray(skb, work, NULL);
+	switch (owner_state(flow->owner)) {
+	case HELD_OPEN:
+		break;
+	case HELD_LEFT:
+		if (work->segment.seq == flow->moved_seq && work->segment.length)
+			return move_again(skb, work, flow);
+		return astray(skb, work, flow);
+	case HELD_OVER: {
+		/* The last words of a closed connection, which its TIME_WAIT answers. */
+		__u32 state = socket_ask(skb);
+
+		return state && state != TCP_LISTEN ? TC_ACT_OK : TC_ACT_SHOT;
+	}
+	default: /* being moved by another CPU, with this very request or its repeat */
+		count(NODE_COUNT_CONTENDED);
+		return TC_ACT_SHOT;
+	}
+	now_s = bpf_ktime_get_coarse_ns() / 1000000000;
+	if (flow->seen_s != now_s)
+		flow->seen_s = now_s;
+	counters = service_counters(flow->service);
+	if (counters) {
+		counters->segments_in++;
+		counters->bytes_in += work->segment.length;
+	}
+	if (work->segment.length && !(work->segment.flags & TCP_FLAG_BIT_RST)) {
+		wanted = request_follow(skb, flow);
+		if (wanted < 0)
+			return TC_ACT_SHOT;
+		if (wanted)
+			return move_flow(skb, flow, wanted);
+	}
+	if (work->segment.flags & TCP_FLAG_BIT_FIN)
+		__sync_fetch_and_or(&flow->flags, HELD_CLIENT_FIN);
+	return TC_ACT_OK;
+}
+
+SEC("tc")
+int node_in(struct __sk_buff *skb)
+{
+	struct cluster *cluster = cluster_here();
+	struct work *work = work_area(WORK_IN);
+	struct service *service;
+	struct segment *segment;
+	__u32 kind;
+
+	if (!cluster || !work || !cluster->ready)
+		return TC_ACT_UNSPEC;
+	work->bounces = (skb->mark & MARK_BOUNCES) >> MARK_BOUNCES_SHIFT;
+	work->loaded = 0;
+	segment = &work->segment;
+	kind = segment_read_frame(skb, segment, 0);
+	if (kind == SEGMENT_UDP) {
+		if (segment->key.vip_port != cluster->port ||
+		    (!address_equal(&segment->key.vip, &cluster->address4) &&
+		     !address_equal(&segment->key.vip, &cluster->address6)))
+			return TC_ACT_UNSPEC;
+		return take_wrapped(skb, segment->payload_at,
+				    segment->ip_length - (segment->payload_at - segment->ip_at));
+	}
+	if (kind != SEGMENT_TCP && kind != SEGMENT_FRAGMENT)
+		return TC_ACT_UNSPEC;
+	service = bpf_map_lookup_elem(&services, &segment->service_key);
+	if (!service || service->kind == SERVICE_LAYER4)
+		return TC_ACT_UNSPEC;
+	if (kind == SEGMENT_FRAGMENT) {
+		count(NODE_COUNT_FRAGMENTS);
+		return TC_ACT_SHOT;
+	}
+	return bare_in(skb);
+}
+
+SEC("tc")
+int node_out(struct __sk_buff *skb)
+{
+	struct cluster *cluster = cluster_here();
+	struct work *work = work_area(WORK_OUT);
+	struct node_service_counters *counters;
+	struct service *service;
+	struct segment *segment;
+	struct held *flow;
+	__u64 owner;
+
+	if (!cluster || !work || !cluster->ready)
+		return TC_ACT_UNSPEC;
+	segment = &work->segment;
+	if (segment_read_frame(skb, segment, 1) != SEGMENT_TCP)
+		return TC_ACT_UNSPEC;
+	service = bpf_map_lookup_elem(&services, &segment->service_key);
+	if (!service || service->kind == SERVICE_LAYER4)
+		return TC_ACT_UNSPEC;
+	if (segment->flags & TCP_FLAG_BIT_SYN) {
+		count(NODE_COUNT_OUT_SYN);
+		return TC_ACT_SHOT;
+	}
+	flow = bpf_map_lookup_elem(&held, &segment->key);
+	if (!flow) {
+		count(NODE_COUNT_OUT_UNKNOWN);
+		return TC_ACT_SHOT;
+	}
+	owner = flow->owner;
+	if (owner_state(owner) != HELD_OPEN && owner_state(owner) != HELD_OVER) {
+		count(NODE_COUNT_OUT_MUTED);
+		return TC_ACT_SHOT;
+	}
+	if (!(flow->flags & HELD_SPOKEN))
+		__sync_fetch_and_or(&flow->flags, HELD_SPOKEN);
+	counters = service_counters(flow->service);
+	if (counters)
+		counters->segments_out += skb->gso_segs ?: 1;
+	if (segment->length)
+		answer_follow(skb, flow);
+	if (segment->flags & TCP_FLAG_BIT_FIN)
+		__sync_fetch_and_or(&flow->flags, HELD_SERVER_FIN);
+	if (segment->flags & TCP_FLAG_BIT_RST &&
+	    owner_change(flow, owner, owner_of(owner_generation(owner), HELD_OVER)) && counters &&
+	    !(flow->flags & HELD_PINNED))
+		counters->abandoned += flow->requests - flow->responses;
+	return TC_ACT_UNSPEC;
+}
+
+/* The congestion window that the flow had at its last node. TCP_BPF_IW is taken by a socket that
+ * has sent nothing yet. */
+SEC("sockops")
+int node_sockops(struct bpf_sock_ops *ops)
+{
+	struct flow_key key = {};
+	struct held *flow;
+	int window;
+
+	if (ops->op != BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB)
+		return 1;
+	if (ops->family == AF_INET) {
+		address_from_ipv4(&key.client, ops->remote_ip4);
+		address_from_ipv4(&key.vip, ops->local_ip4);
+	} else if (ops->family == AF_INET6) {
+		key.client.words[0] = ops->remote_ip6[0];
+		key.client.words[1] = ops->remote_ip6[1];
+		key.client.words[2] = ops->remote_ip6[2];
+		key.client.words[3] = ops->remote_ip6[3];
+		key.vip.words[0] = ops->local_ip6[0];
+		key.vip.words[1] = ops->local_ip6[1];
+		key.vip.words[2] = ops->local_ip6[2];
+		key.vip.words[3] = ops->local_ip6[3];
+	} else {
+		return 1;
+	}
+	key.client_port = ops->remote_port >> 16; /* in its upper half, in network order */
+	key.vip_port = net16(ops->local_port);
+	flow = bpf_map_lookup_elem(&held, &key);
+	if (!flow || owner_state(flow->owner) != HELD_OPEN || flow->flags & HELD_SPOKEN)
+		return 1;
+	window = flow->cwnd > CWND_MAX ? CWND_MAX : flow->cwnd;
+	if (window > CWND_KERNEL)
+		bpf_setsockopt(ops, SOL_TCP, TCP_BPF_IW, &window, sizeof(window));
+	return 1;
+}
+
+/* Data is a parked frame, ctx.ifindex the device it came by. */
+SEC("tc")
+int node_unpark(struct __sk_buff *skb)
+{
+	return bpf_clone_redirect(skb, skb->ifindex, BPF_F_INGRESS) ? TC_ACT_SHOT : TC_ACT_OK;
+}
+
+/* See wire/node.h. */
+SEC("tc")
+int node_check(struct __sk_buff *skb)
+{
+	struct work *work = work_area(WORK_IN);
+	__u32 state;
+
+	if (!work ||
+	    bpf_skb_load_bytes(skb, ETHERNET_LENGTH, &work->segment.key, sizeof(work->segment.key)))
+		return NODE_CHECK_BAD;
+	work->segment.protocol = address_is_ipv4(&work->segment.key.vip) ? 4 : 6;
+	state = socket_ask(skb);
+	return state == TCP_LISTEN ? NODE_CHECK_NONE : state;
+}
+
+char _license[] SEC("license") = "Dual BSD/GPL";

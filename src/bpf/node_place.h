@@ -1,0 +1,70 @@
+/* Where the request in hand belongs. */
+#ifndef BATON_BPF_NODE_PLACE_H
+#define BATON_BPF_NODE_PLACE_H
+
+#include "bpf/node_maps.h"
+#include "bpf/target.h"
+#include "place/place.h"
+
+enum { PLACE_BY_FRONT = 1 << 16 }; /* not a node's id: the front is to choose */
+
+/* The client's address as policies take it. */
+INLINE __u64 place_client(const struct address *address)
+{
+	__u64 hash = PLACE_HASH_START;
+
+	if (!address_is_ipv4(address))
+		hash = place_hash_word(hash, (__u64)address->words[0] << 32 | address->words[1]);
+	return place_hash_end(hash, (__u64)address->words[2] << 32 | address->words[3], 16);
+}
+
+/* The node to which work->request belongs by its service's policy, if that is another one and up;
+ * PLACE_BY_FRONT if only the front can tell; else 0. Sets work->reason. */
+SUBPROGRAM int place_elsewhere(void)
+{
+	struct work *work = work_area(WORK_IN);
+	struct cluster *cluster = cluster_here();
+	struct place_query *query;
+	struct node_entry *entry;
+	struct service *service;
+	__u32 wants, node;
+	int chosen;
+
+	if (!work || !cluster)
+		return 0;
+	service = bpf_map_lookup_elem(&services, &work->segment.service_key);
+	if (!service || service->flags & SERVICE_NO_SWITCH)
+		return 0;
+	work->reason = PLACE_REASON_POLICY;
+	if (service->flags & SERVICE_CENTRAL)
+		return PLACE_BY_FRONT;
+	wants = place_wants(service->pool);
+	query = &work->query;
+	__builtin_memset(query, 0, sizeof(*query));
+	query->pool = service->pool;
+	query->node = cluster->self;
+	query->client = place_client(&work->segment.key.client);
+	query->target = query->client;
+	query->carp = query->client;
+	query->md5 = query->client;
+	query->random = (__u64)bpf_get_prandom_u32() << 32 | bpf_get_prandom_u32();
+	if (wants & PLACE_WANT_TIME)
+		query->now_ns = bpf_ktime_get_ns();
+	place_request(query, wants, &work->text, &work->request,
+		      service->flags & SERVICE_KEEP_QUERY);
+	chosen = place_choose(query);
+	if (chosen <= 0 || chosen == cluster->self)
+		return 0;
+	node = chosen;
+	entry = bpf_map_lookup_elem(&nodes, &node);
+	if (!entry || entry->state != NODE_UP)
+		return 0;
+	work->reason = query->reason;
+	node = cluster->self;
+	entry = bpf_map_lookup_elem(&nodes, &node);
+	if (entry && entry->state == NODE_DRAIN)
+		work->reason = PLACE_REASON_DRAIN;
+	return chosen;
+}
+
+#endif

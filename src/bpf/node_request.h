@@ -1,0 +1,163 @@
+/* Following the client's bytes: where requests begin, and what the response follower must know of
+ * them.
+ *
+ * `request_seq` is the sequence number of the next request head, or of the next byte of a chunked
+ * body: everything before it has been understood. A body with a length is stepped over by moving
+ * request_seq to its end, so its segments may come in any order. What can't be followed pins the
+ * flow: it stays here until its end, and is none of our business any more.
+ */
+#ifndef BATON_BPF_NODE_REQUEST_H
+#define BATON_BPF_NODE_REQUEST_H
+
+#include "bpf/http_body.h"
+#include "bpf/http_response.h"
+#include "bpf/node_place.h"
+#include "bpf/node_segment.h"
+
+enum {
+	REQUESTS_IN_SEGMENT = 16,   /* heads followed in one segment; more pin the flow */
+	REQUEST_BODY_MAX = 1 << 30, /* longest body that sequence numbers can step over */
+};
+
+/* The flow stays here from now on. */
+INLINE void request_pin(struct held *flow, __u32 reason)
+{
+	struct node_service_counters *counters;
+
+	if (__sync_fetch_and_or(&flow->flags, HELD_PINNED) & HELD_PINNED)
+		return;
+	counters = service_counters(flow->service);
+	if (counters)
+		counters->abandoned += flow->requests - flow->responses;
+	flow->pin = reason;
+	if (reason != PIN_CLOSE)
+		count(NODE_COUNT_PINNED);
+}
+
+_Static_assert(sizeof(struct response_state) == HELD_RESPONSE_WORDS * 8 &&
+		       sizeof(struct body_state) == HELD_BODY_WORDS * 8,
+	       "the followers' states fit into struct held");
+
+/* Reads one request head at `at` of the payload in hand. Returns where the next one begins, which
+ * may lie behind this segment, or a negative errno: the flow is pinned. */
+SUBPROGRAM int request_next(struct __sk_buff *skb, struct held *flow, __u32 at)
+{
+	struct work *work = work_area(WORK_IN);
+	struct node_service_counters *counters;
+	struct http_request *request;
+	__u32 length, flags;
+
+	if (!work || !flow)
+		return -EINVAL;
+	request = &work->request;
+	length = work->segment.length - at;
+	if (length > SCRATCH_SIZE)
+		length = SCRATCH_SIZE;
+	asm volatile("" : "+r"(length));
+	length &= 4095;
+	if (!length || length > SCRATCH_SIZE ||
+	    bpf_skb_load_bytes(skb, work->segment.payload_at + at, work->text.bytes, length)) {
+		request_pin(flow, PIN_GAP);
+		return -EFAULT;
+	}
+	http_request_parse(&work->text, length, request);
+	flags = request->fields.flags;
+	if (flags & HTTP_BAD) {
+		request_pin(flow, PIN_FRAMING);
+		return -EPROTO;
+	}
+	if (!(flags & HTTP_COMPLETE)) {
+		request_pin(flow, PIN_SPLIT);
+		return -EAGAIN;
+	}
+	count(NODE_COUNT_REQUESTS);
+	counters = service_counters(flow->service);
+	if (counters)
+		counters->begun++;
+	flow->requests++;
+	if (response_expect((struct response_state *)flow->response, flags & HTTP_HEAD))
+		request_pin(flow, PIN_PIPELINE);
+	if (flags & HTTP_BOUND_AUTH)
+		request_pin(flow, PIN_LOGIN);
+	if (flags & HTTP_CONNECT)
+		request_pin(flow, PIN_UPGRADE);
+	if (flags & HTTP_LENGTH && request->fields.content_length > REQUEST_BODY_MAX)
+		request_pin(flow, PIN_FRAMING);
+	if (flags & HTTP_CHUNKED)
+		body_start_chunked((struct body_state *)flow->body);
+	return at + request->head_length +
+	       (flags & HTTP_LENGTH ? (__u32)request->fields.content_length & 0x7fffffff : 0);
+}
+
+/* Follows the payload of the segment in hand. Returns the node that its request belongs to if that
+ * is another one (or PLACE_BY_FRONT) and nothing in the request stands against moving the flow; 0:
+ * it is served here; -EBUSY: another CPU is at it, the segment is to be dropped. */
+SUBPROGRAM int request_follow(struct __sk_buff *skb, struct held *flow)
+{
+	struct work *work = work_area(WORK_IN);
+	struct body_state *body;
+	__u32 end, length, idle, i;
+	int at, wanted = 0;
+
+	if (!work || !flow)
+		return 0;
+	length = work->segment.length;
+	end = work->segment.seq + length;
+	if (!length)
+		return 0;
+	if (before(flow->received_seq, end))
+		flow->received_seq = end;
+	if (flow->flags & HELD_PINNED || !before(flow->request_seq, end))
+		return 0;
+	if (__sync_fetch_and_or(&flow->flags, HELD_READING) & HELD_READING) {
+		count(NODE_COUNT_CONTENDED);
+		return -EBUSY;
+	}
+	body = (struct body_state *)flow->body;
+	at = flow->request_seq - work->segment.seq;
+	if (at < 0) {
+		request_pin(flow, PIN_GAP);
+		goto out;
+	}
+	idle = !at && !body_running(body) &&
+	       response_quiet((struct response_state *)flow->response) &&
+	       flow->response_seq == work->segment.ack;
+	for (i = 0; i < REQUESTS_IN_SEGMENT; i++) {
+		if (body_running(body)) {
+			at += body_follow(skb, work->segment.payload_at + at, length - at, body,
+					  &work->text);
+			if (body->phase == BODY_BAD) {
+				request_pin(flow, PIN_FRAMING);
+				goto out;
+			}
+		} else {
+			at = request_next(skb, flow, at);
+			if (at < 0)
+				goto out;
+			if (!i && idle) {
+				flow->first_ns = 0;
+				flow->asked_ns = bpf_ktime_get_ns();
+				wanted = place_elsewhere();
+			}
+		}
+		if (at >= (int)length)
+			break;
+	}
+	if (at < (int)length) {
+		request_pin(flow, PIN_PIPELINE);
+		goto out;
+	}
+	flow->request_seq = work->segment.seq + at;
+	/* A body that goes on behind this segment stays with its head. */
+	if (at > (int)length || body_running(body))
+		wanted = 0;
+out:
+	if (flow->flags & HELD_PINNED && wanted > 0) {
+		count(NODE_COUNT_STAYED_PINNED);
+		wanted = 0;
+	}
+	__sync_fetch_and_and(&flow->flags, ~HELD_READING);
+	return wanted;
+}
+
+#endif

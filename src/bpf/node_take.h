@@ -1,0 +1,279 @@
+/* Taking a flow: what arrives under a Baton header. */
+#ifndef BATON_BPF_NODE_TAKE_H
+#define BATON_BPF_NODE_TAKE_H
+
+#include "bpf/node_move.h"
+#include "bpf/node_request.h"
+#include "bpf/node_send.h"
+#include "bpf/node_socket.h"
+
+/* Bits of skb->mark while a frame goes round: how often it has. What the mark was before comes back
+ * when the frame is let through; other people's marks are left alone. */
+#define MARK_BOUNCES_SHIFT 28
+#define MARK_BOUNCES	   0xf0000000u
+
+/* The frame in hand waits for a socket to go: it comes to node_in again at once, and when that has
+ * not helped, through the daemon. Uses the frame up. */
+INLINE int take_bounce(struct __sk_buff *skb, struct work *work)
+{
+	struct parked *parked_frame;
+	__u32 length = skb->len;
+
+	if (work->bounces < PARK_BOUNCES) {
+		skb->mark = (skb->mark & ~MARK_BOUNCES) | (work->bounces + 1) << MARK_BOUNCES_SHIFT;
+		count(NODE_COUNT_BOUNCED);
+		return bpf_redirect(skb->ifindex, BPF_F_INGRESS);
+	}
+	if (length > PARK_FRAME_MAX)
+		length = PARK_FRAME_MAX;
+	parked_frame = bpf_ringbuf_reserve(&parked, sizeof(*parked_frame), 0);
+	if (!parked_frame) {
+		count(NODE_COUNT_PARK_FULL);
+		return TC_ACT_SHOT;
+	}
+	parked_frame->ifindex = skb->ifindex;
+	parked_frame->length = length;
+	if (!length || bpf_skb_load_bytes(skb, 0, parked_frame->frame, length)) {
+		bpf_ringbuf_discard(parked_frame, 0);
+		return TC_ACT_SHOT;
+	}
+	bpf_ringbuf_submit(parked_frame, 0);
+	count(NODE_COUNT_PARKED);
+	return TC_ACT_SHOT;
+}
+
+/* Makes the segment in hand a bare one. Returns 0 or a negative errno. */
+INLINE int take_strip(struct __sk_buff *skb, struct work *work)
+{
+	__u32 room = work->segment.ip_at - ETHERNET_LENGTH;
+
+	if (send_strip(skb, room, work->segment.protocol))
+		return -EFAULT;
+	work->segment.ip_at -= room;
+	work->segment.tcp_at -= room;
+	work->segment.payload_at -= room;
+	return 0;
+}
+
+/* Writes what the handoff says over an entry of ours: nobody else touches it, its owner is muted.
+ */
+INLINE void take_fill(struct held *flow, const struct work *work, const struct service *service,
+		      __u32 now_s)
+{
+	const struct baton_header *header = &work->header;
+
+	flow->flags = work->segment.flags & TCP_FLAG_BIT_FIN ? HELD_CLIENT_FIN : 0;
+	flow->service = service->id;
+	flow->first_seq = net32(header->seq);
+	flow->first_ack = net32(header->ack);
+	flow->request_seq = flow->first_seq;
+	flow->response_seq = flow->first_ack;
+	flow->moved_seq = 0;
+	flow->moved_ack = 0;
+	flow->ts_clock = net32(header->ts_clock);
+	flow->srtt = net32(header->srtt);
+	flow->cwnd = net16(header->cwnd);
+	flow->mss = net16(header->mss);
+	flow->snd_wscale = header->snd_wscale;
+	flow->rcv_wscale = header->rcv_wscale;
+	flow->options = header->options;
+	flow->pin = PIN_NONE;
+	flow->node = 0;
+	flow->front = net16(header->sender) & (FRONTS_MAX - 1);
+	flow->seen_s = now_s;
+	flow->since_s = now_s;
+	flow->told_ms = 0;
+	flow->requests = 0;
+	flow->responses = 0;
+	flow->bytes_out = 0;
+	flow->asked_ns = 0;
+	__builtin_memset(flow->body, 0, sizeof(flow->body));
+	__builtin_memset(flow->response, 0, sizeof(flow->response));
+	if (header->flags & net16(BATON_FLAG_PINNED))
+		request_pin(flow, PIN_ASKED);
+	else if (service->kind != SERVICE_HTTP)
+		request_pin(flow, PIN_KIND);
+}
+
+/* Builds the socket of the segment in hand, which is bare by now, and passes it up. */
+INLINE int take_build(struct __sk_buff *skb, struct work *work, struct held *flow)
+{
+	int error = socket_build(skb);
+
+	if (error)
+		count(error == -ENOENT ? NODE_COUNT_NO_LISTENER : NODE_COUNT_REFUSED);
+	/* After an error the stack finds no socket either and answers with an RST: the client
+	 * learns at once that nobody is there, as it would from a single server. */
+	return TC_ACT_OK;
+}
+
+/* A handoff in a generation that is new here: this node is the owner from now on. */
+INLINE int take_new(struct __sk_buff *skb, struct work *work, const struct service *service,
+		    struct held *flow, __u64 owner)
+{
+	__u32 generation = net32(work->header.generation);
+	struct node_service_counters *counters;
+	__u32 now_s, state, rcv_nxt;
+	int error;
+
+	if (work->segment.seq != net32(work->header.seq) || !work->segment.length ||
+	    work->segment.flags & TCP_FLAG_BIT_RST) {
+		count(NODE_COUNT_EARLY);
+		return TC_ACT_SHOT;
+	}
+	state = socket_ask(skb);
+	if (state && state != TCP_LISTEN) {
+		/* An older connection, or this one's last stay here: its socket is dying or has not
+		 * heard of its end. The segment comes round again while a copy becomes the RST. */
+		rcv_nxt = work->socket.rcv_nxt;
+		if (work->bounces)
+			return take_bounce(skb, work);
+		count(NODE_COUNT_OUSTED);
+		if (state == TCP_TIME_WAIT)
+			count(NODE_COUNT_OUSTED_TIME_WAIT);
+		skb->mark = (skb->mark & ~MARK_BOUNCES) | 1u << MARK_BOUNCES_SHIFT;
+		count(NODE_COUNT_BOUNCED);
+		if (bpf_clone_redirect(skb, skb->ifindex, BPF_F_INGRESS) || take_strip(skb, work) ||
+		    socket_make_reset(skb, rcv_nxt))
+			return TC_ACT_SHOT;
+		skb->mark &= ~MARK_BOUNCES;
+		return TC_ACT_OK;
+	}
+	now_s = bpf_ktime_get_coarse_ns() / 1000000000;
+	if (!flow) {
+		__builtin_memset(&work->fresh, 0, sizeof(work->fresh));
+		take_fill(&work->fresh, work, service, now_s);
+		work->fresh.owner = owner_of(generation, HELD_MUTED);
+		error = bpf_map_update_elem(&held, &work->segment.key, &work->fresh, BPF_NOEXIST);
+		if (error) {
+			count(error == -EEXIST ? NODE_COUNT_CONTENDED : NODE_COUNT_HELD_FULL);
+			return TC_ACT_SHOT;
+		}
+		flow = bpf_map_lookup_elem(&held, &work->segment.key);
+		if (!flow)
+			return TC_ACT_SHOT;
+	} else {
+		if (!owner_change(flow, owner, owner_of(generation, HELD_MUTED))) {
+			count(NODE_COUNT_CONTENDED);
+			return TC_ACT_SHOT;
+		}
+		take_fill(flow, work, service, now_s);
+	}
+	counters = service_counters(service->id);
+	if (counters) {
+		counters->handoffs_in++;
+		if (work->header.flags & net16(BATON_FLAG_FIRST))
+			counters->first_in++;
+	}
+	count(work->header.flags & net16(BATON_FLAG_FIRST) ? NODE_COUNT_TAKEN_FIRST
+							   : NODE_COUNT_TAKEN_LATER);
+	/* The request counts before the server can answer it. */
+	request_follow(skb, flow);
+	if (take_strip(skb, work)) {
+		owner_change(flow, owner_of(generation, HELD_MUTED),
+			     owner_of(generation, HELD_OVER));
+		return TC_ACT_SHOT;
+	}
+	owner_change(flow, owner_of(generation, HELD_MUTED), owner_of(generation, HELD_OPEN));
+	return take_build(skb, work, flow);
+}
+
+/* A segment of a handoff that has been taken: a later one of the client's, or a repeat. */
+INLINE int take_again(struct __sk_buff *skb, struct work *work, struct held *flow, __u32 state)
+{
+	__u32 socket, now_ms;
+
+	count(NODE_COUNT_REPEATED);
+	if (state == HELD_LEFT)
+		return move_again(skb, work, flow);
+	if (state == HELD_MUTED)
+		return TC_ACT_SHOT;
+	socket = socket_ask(skb);
+	if (!socket || socket == TCP_LISTEN) {
+		/* The socket is dead, or the listener's queue had no room for it. It has not run
+		 * the request if it never spoke: a server's death speaks too. */
+		if (state == HELD_OVER)
+			return TC_ACT_SHOT;
+		if (!(flow->flags & HELD_SPOKEN)) {
+			if (work->segment.seq != flow->first_seq || !work->segment.length)
+				return TC_ACT_SHOT;
+			if (take_strip(skb, work))
+				return TC_ACT_SHOT;
+			count(NODE_COUNT_REBUILT);
+			return take_build(skb, work, flow);
+		}
+	}
+	if (request_follow(skb, flow) < 0)
+		return TC_ACT_SHOT;
+	now_ms = bpf_ktime_get_coarse_ns() / 1000000;
+	flow->seen_s = now_ms / 1000;
+	if (take_strip(skb, work))
+		return TC_ACT_SHOT;
+	return TC_ACT_OK;
+}
+
+/* A UDP datagram to the cluster's port: checks the header and what it wraps, and does as it says.
+ * `at` is where the Baton header begins, `length` the datagram's payload. */
+SUBPROGRAM int take_wrapped(struct __sk_buff *skb, __u32 at, __u32 length)
+{
+	struct work *work = work_area(WORK_IN);
+	struct cluster *cluster = cluster_here();
+	struct baton_header *header;
+	struct service *service;
+	struct held *flow;
+	__u32 inner, now;
+	__u64 owner;
+	__s32 age;
+
+	if (!work || !cluster)
+		return TC_ACT_SHOT;
+	header = &work->header;
+	inner = length - sizeof(*header);
+	if (length < sizeof(*header) + 40 || inner > SCRATCH_SIZE ||
+	    bpf_skb_load_bytes(skb, at, header, sizeof(*header)) ||
+	    header->magic != net16(BATON_MAGIC) || header->version != BATON_VERSION_WIRE ||
+	    header->type != BATON_HANDOFF || header->epoch > 1 ||
+	    (header->protocol != 4 && header->protocol != 6)) {
+		count(NODE_COUNT_BAD_HEADER);
+		return TC_ACT_SHOT;
+	}
+	if (segment_read(skb, &work->segment, at + sizeof(*header), header->protocol, 0) !=
+		    SEGMENT_TCP ||
+	    work->segment.ip_length != inner || !(work->segment.flags & TCP_FLAG_BIT_ACK) ||
+	    work->segment.flags & TCP_FLAG_BIT_SYN ||
+	    segment_load(skb, work, SCRATCH_SIZE) != inner) {
+		count(NODE_COUNT_BAD_HEADER);
+		return TC_ACT_SHOT;
+	}
+	if ((header->epoch != (cluster->epoch & 1) && cluster->key_count < 2) ||
+	    header->mac !=
+		    header_mac(header, &work->packet, 0, inner, cluster->keys[header->epoch & 1])) {
+		count(NODE_COUNT_BAD_MAC);
+		return TC_ACT_SHOT;
+	}
+	now = header_time(bpf_ktime_get_boot_ns(), cluster->clock_offset);
+	if (!header_fresh(now, net32(header->time))) {
+		count(NODE_COUNT_NOT_FRESH);
+		return TC_ACT_SHOT;
+	}
+	count(NODE_COUNT_WRAPPED);
+	service = bpf_map_lookup_elem(&services, &work->segment.service_key);
+	if (header->node != net16(cluster->self) || !service) {
+		count(NODE_COUNT_NOT_MINE);
+		return TC_ACT_SHOT;
+	}
+	flow = bpf_map_lookup_elem(&held, &work->segment.key);
+	if (!flow)
+		return take_new(skb, work, service, NULL, 0);
+	owner = flow->owner;
+	age = net32(header->generation) - owner_generation(owner);
+	if (age > 0)
+		return take_new(skb, work, service, flow, owner);
+	if (age < 0) {
+		count(NODE_COUNT_STALE);
+		return TC_ACT_SHOT;
+	}
+	return take_again(skb, work, flow, owner_state(owner));
+}
+
+#endif

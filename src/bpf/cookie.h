@@ -8,9 +8,10 @@
  *
  * and with timestamps the low five bits of the SYN-ACK's TSval are 1 bit SACK | 4 bits window scale
  * (15: none offered). The client sends them back as TSecr as long as nobody else has answered it.
- * The MAC is SipHash-2-4 over addresses, ports, a time slot, and the bits below the MAC; the
- *client's initial sequence number is left out, so that a second segment that overtakes the first
- *verifies too. Options in TSecr are outside the MAC: a client that changes them fools only itself.
+ * The MAC is SipHash-2-4 over addresses, ports, a time slot, the client's initial sequence number
+ *and the bits below the MAC. So only the segment that directly follows the SYN verifies: one that
+ * overtakes it, and may look like a request because a client uploads one, is not taken for it.
+ * Options in TSecr are outside the MAC: a client that changes them fools only itself.
  *
  * A slot is 256 s long, and this one's and the last one's cookies are good: a cookie lives 256 to
  *512 seconds. For COOKIE_SKEW_S at a slot's end the next one's are good too, for fronts whose
@@ -38,8 +39,9 @@
 #define COOKIE_MSS_FINE(X)                                                                         \
 	X(536)                                                                                     \
 	X(1024)                                                                                    \
-	X(1220) X(1280) X(1300) X(1340) X(1360) X(1380) X(1400) X(1412) X(1432) X(1440) X(1452)    \
-		X(1460) X(4016) X(8940)
+	X(1220)                                                                                    \
+	X(1280) X(1300) X(1340) X(1360) X(1380) X(1400) X(1412) X(1432) X(1440) X(1452) X(1460)    \
+		X(4016) X(8940)
 #define COOKIE_MSS_COARSE(X) X(536) X(1220) X(1300) X(1360) X(1400) X(1440) X(1460) X(8940)
 
 /* The index of the largest value not above `mss`; 0 also where there is none. Written as a sum, so
@@ -83,7 +85,7 @@ INLINE __u64 cookie_slot(__u64 now_ns)
 
 /* The 32 bits of which a cookie takes the upper 24 or 28. `data` is what stands below. */
 SUBPROGRAM __u32 cookie_mac(const struct flow_key *flow, const struct siphash_key *key, __u32 slot,
-			    __u32 data)
+			    __u32 isn, __u32 data)
 {
 	struct siphash s;
 	__u64 ports;
@@ -99,7 +101,7 @@ SUBPROGRAM __u32 cookie_mac(const struct flow_key *flow, const struct siphash_ke
 		siphash_word(&s, (__u64)flow->vip.words[0] << 32 | flow->vip.words[1]);
 	}
 	siphash_word(&s, (__u64)slot << 32 | ports);
-	return siphash_end(&s, data, 2) >> 32;
+	return siphash_end(&s, (__u64)isn << 16 | data, 6) >> 32;
 }
 
 /* The bits below the MAC for these options. Bit 8 says which of the two forms it is, to the MAC. */
@@ -129,12 +131,12 @@ INLINE __u32 cookie_join(__u32 mac, __u32 data)
  * or the default where it offers none (536, 1220); below 536 nothing fits and the caller has
  * refused. `key` is the one in force (struct cluster's words are laid out alike), `now_ns` cluster
  * time. */
-INLINE __u32 cookie_make(const struct flow_key *flow, const struct tcp_options *options, __u32 mss,
-			 const struct siphash_key *key, __u64 now_ns)
+INLINE __u32 cookie_make(const struct flow_key *flow, const struct tcp_options *options, __u32 isn,
+			 __u32 mss, const struct siphash_key *key, __u64 now_ns)
 {
 	__u32 data = cookie_data(options, mss);
 
-	return cookie_join(cookie_mac(flow, key, cookie_slot(now_ns), data), data);
+	return cookie_join(cookie_mac(flow, key, cookie_slot(now_ns), isn, data), data);
 }
 
 /* TSval of the SYN-ACK: the clock with the options in its low bits and never ahead of it, so that
@@ -160,9 +162,9 @@ INLINE __u32 cookie_tsval_again(__u32 tsecr, __u32 now_ms)
  * options of the segment in hand: whether it has timestamps and its tsecr are used. Fills `out`
  * with what the SYN offered (mss always set) and returns 1, or returns 0. `key_count` keys are
  * tried, the one of `epoch` first. */
-INLINE int cookie_check(const struct flow_key *flow, __u32 cookie, const struct tcp_options *seen,
-			const struct siphash_key keys[2], __u32 epoch, __u32 key_count,
-			__u64 now_ns, struct tcp_options *out)
+INLINE int cookie_check(const struct flow_key *flow, __u32 isn, __u32 cookie,
+			const struct tcp_options *seen, const struct siphash_key keys[2],
+			__u32 epoch, __u32 key_count, __u64 now_ns, struct tcp_options *out)
 {
 	int timestamps = !!(seen->seen & TCP_OPTION_TIMESTAMPS);
 	__u32 mask = timestamps ? 0xf : 0xff;
@@ -177,9 +179,10 @@ INLINE int cookie_check(const struct flow_key *flow, __u32 cookie, const struct 
 
 		if (i && key_count < 2)
 			break;
-		good = !((cookie_mac(flow, key, slot, data) ^ cookie) & ~mask) ||
-		       !((cookie_mac(flow, key, slot - 1, data) ^ cookie) & ~mask) ||
-		       (ahead != slot && !((cookie_mac(flow, key, ahead, data) ^ cookie) & ~mask));
+		good = !((cookie_mac(flow, key, slot, isn, data) ^ cookie) & ~mask) ||
+		       !((cookie_mac(flow, key, slot - 1, isn, data) ^ cookie) & ~mask) ||
+		       (ahead != slot &&
+			!((cookie_mac(flow, key, ahead, isn, data) ^ cookie) & ~mask));
 	}
 	if (!good)
 		return 0;

@@ -32,12 +32,14 @@ enum front_flow_state {
 	FRONT_OPEN = 1,	   /* the client is sending, as far as is known */
 	FRONT_CLOSING = 2, /* it has sent its FIN: answers may still be on their way to it */
 	FRONT_ENDED = 3,   /* reset, or the owner says that it is over: a tombstone when idle */
+	FRONT_LOST = 4,	   /* its owner has forgotten it: the client's next segment gets an RST */
 };
 
 enum front_flow_flags {
 	FRONT_CONFIRMED = 1, /* the owner is known to have the flow: segments go bare */
 	FRONT_PINNED = 2,    /* not HTTP as far as the front could read it */
 	FRONT_LATER = 4,     /* the owner was named by another node's return */
+	FRONT_TUNNEL = 8,    /* every segment goes under a Baton header, for the flow's life */
 };
 
 /* What one compare-and-swap or one load sees: who has the flow. */

@@ -1,0 +1,307 @@
+/* The front: gives each client's connection to a node, by what it asks for.
+ *
+ *	SYN ------------------> SYN-ACK with a cookie; nothing is kept         front_syn.h
+ *	ACK ------------------> cookie checked, swallowed
+ *	first data -----------> placed, an entry made, HANDOFF to its node     front_flow.h
+ *	further segments -----> HANDOFF again until the node is known to have the flow,
+ *	                        then as they are, with other MAC addresses
+ *	a node's message -----> checked; RETURN makes another node the owner   front_peer.h
+ *	ICMP about a flow ----> to its node                                    front_icmp.h
+ *	all else -------------> the host's own stack
+ *
+ * docs/architecture.md tells the whole; wire/front.h what an entry is.
+ */
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+
+#include "bpf/errno.h"
+#include "bpf/front_icmp.h"
+#include "bpf/front_peer.h"
+
+/* How an extension header or IP options are dealt with: TCP behind them to a service is dropped,
+ * for no client sends it and the host's own stack would answer by an RST. */
+INLINE int front_odd(struct front_work *work, __be32 ports, __u32 counter)
+{
+	work->segment.key.vip_port = ports >> 16;
+	if (!service_find(work))
+		return XDP_PASS;
+	count(counter);
+	return XDP_DROP;
+}
+
+/* A TCP segment: `tcp` behind the IP header of `left` more bytes. The addresses are in the work
+ * area already. */
+INLINE int front_tcp(struct xdp_md *ctx, struct front_work *work, struct tcphdr *tcp, void *end,
+		     __u32 left)
+{
+	const __be32 *words = (const __be32 *)tcp;
+	struct segment *segment = &work->segment;
+	struct front_service_counters *counters;
+	__u32 bytes = frame_length(ctx);
+	const struct node_entry *node;
+	struct front_owner owner;
+	struct front_flow *flow;
+	struct cluster *here;
+	__u32 header;
+
+	if ((void *)(tcp + 1) > end)
+		return XDP_PASS;
+	segment->key.client_port = words[0];
+	segment->key.vip_port = words[0] >> 16;
+	segment->seq = net32(words[1]);
+	segment->ack = net32(words[2]);
+	segment->flags = words[3] >> 8;
+	header = (words[3] >> 4 & 15) * 4;
+	segment->payload_at = segment->tcp_at + header;
+	segment->length = left - header;
+	work->loaded = 0;
+	flow = bpf_map_lookup_elem(&flows, &segment->key);
+	if (flow && !(segment->flags & TCP_SYN)) {
+		counters = service_counters(flow->service);
+	} else {
+		if (!service_find(work))
+			return XDP_PASS;
+		counters = service_counters(work->service.id);
+	}
+	count(FRONT_COUNT_PACKETS);
+	if (counters) {
+		counters->packets++;
+		counters->bytes_in += bytes;
+	}
+	if (header < TCP_LENGTH || left < header ||
+	    bytes < ETHERNET_LENGTH + segment->tcp_at + left) {
+		count(FRONT_COUNT_MALFORMED);
+		return XDP_DROP;
+	}
+	if (segment->flags & TCP_SYN) {
+		if (segment->flags & (TCP_ACK | TCP_RST | TCP_FIN)) {
+			count(FRONT_COUNT_BAD_FLAGS);
+			return XDP_DROP;
+		}
+		if (counters)
+			counters->syn++;
+		return syn_answer(ctx);
+	}
+	if (!flow)
+		return flow_unknown(ctx, work);
+	here = cluster_here();
+	owner = owner_of(owner_load(flow));
+	node = node_entry(owner.node);
+	if (!here || !node || !node_serves(node) || owner.state != FRONT_OPEN ||
+	    !(owner.flags & FRONT_CONFIRMED) || owner.flags & FRONT_TUNNEL ||
+	    segment->flags & (TCP_FIN | TCP_RST) || !flow_plausible(flow, segment))
+		return flow_known(ctx);
+	/* What nearly every packet is. */
+	flow_saw(flow, segment, tick_now());
+	count(FRONT_COUNT_BARE);
+	return send_bare(ctx, here, node, owner.node);
+}
+
+INLINE int front_segment(struct xdp_md *ctx, struct front_work *work, struct tcphdr *tcp, void *end,
+			 __u32 left)
+{
+	int action = front_tcp(ctx, work, tcp, end, left);
+
+	return action == FLOW_BEGINS ? flow_begin(ctx) : action;
+}
+
+/* A datagram to the cluster's port, `length` with its UDP header, behind an IP header of `ip`. */
+INLINE int front_message(struct xdp_md *ctx, __u32 ip, __u32 length)
+{
+	__u32 at = ETHERNET_LENGTH + ip + UDP_LENGTH;
+	int action = peer_message(ctx, at, length - UDP_LENGTH);
+
+	return action == PEER_RETURNS ? peer_return(ctx, at + sizeof(struct baton_header)) : action;
+}
+
+INLINE int front_ipv4(struct xdp_md *ctx, struct front_work *work, const struct cluster *here)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct iphdr *ip = data + ETHERNET_LENGTH;
+	struct segment *segment = &work->segment;
+	__u32 length, left;
+	void *next;
+
+	if ((void *)(ip + 1) > end)
+		return XDP_PASS;
+	length = ip->ihl * 4;
+	left = net16(ip->tot_len) - length;
+	next = (void *)ip + length;
+	if (ip->protocol == IPPROTO_TCP) {
+		address_from_ipv4(&segment->key.client, ip->saddr);
+		address_from_ipv4(&segment->key.vip, ip->daddr);
+		if (length != IPV4_LENGTH || ip->frag_off & net16(0x3fff)) {
+			__be32 ports;
+
+			/* Later fragments have no ports; without the first they come to nothing. */
+			if (ip->frag_off & net16(0x1fff) || length < IPV4_LENGTH ||
+			    bpf_xdp_load_bytes(ctx, ETHERNET_LENGTH + length, &ports, 4))
+				return XDP_PASS;
+			return front_odd(work, ports,
+					 length != IPV4_LENGTH ? FRONT_COUNT_IP_OPTIONS
+							       : FRONT_COUNT_FRAGMENTS);
+		}
+		segment->protocol = 4;
+		segment->tcp_at = IPV4_LENGTH;
+		segment->ip_length = length + left;
+		return front_segment(ctx, work, (void *)(ip + 1), end, left);
+	}
+	if (length != IPV4_LENGTH || ip->frag_off & net16(0x3fff))
+		return XDP_PASS;
+	next = ip + 1;
+	if (ip->protocol == IPPROTO_UDP) {
+		struct udphdr *udp = next;
+
+		if ((void *)(udp + 1) > end || udp->dest != here->port ||
+		    ip->daddr != here->address4.words[3])
+			return XDP_PASS;
+		return front_message(ctx, IPV4_LENGTH, net16(udp->len));
+	}
+	if (ip->protocol == IPPROTO_ICMP) {
+		struct icmphdr *icmp = next;
+
+		/* Unreachable (3) with "fragmentation needed", time exceeded (11), parameter
+		 * problem (12). */
+		if ((void *)(icmp + 1) > end ||
+		    (icmp->type != 3 && icmp->type != 11 && icmp->type != 12))
+			return XDP_PASS;
+		return icmp_error(ctx, ETHERNET_LENGTH + IPV4_LENGTH + sizeof(*icmp), 4);
+	}
+	return XDP_PASS;
+}
+
+INLINE int front_ipv6(struct xdp_md *ctx, struct front_work *work, const struct cluster *here)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct ipv6hdr *ip = data + ETHERNET_LENGTH;
+	struct segment *segment = &work->segment;
+	__u8 head[8];
+	__be32 ports;
+	__u32 left;
+
+	if ((void *)(ip + 1) > end)
+		return XDP_PASS;
+	left = net16(ip->payload_len);
+	if (ip->nexthdr == IPPROTO_TCP) {
+		__builtin_memcpy(&segment->key.client, &ip->saddr, 16);
+		__builtin_memcpy(&segment->key.vip, &ip->daddr, 16);
+		segment->protocol = 6;
+		segment->tcp_at = IPV6_LENGTH;
+		segment->ip_length = IPV6_LENGTH + left;
+		return front_segment(ctx, work, (void *)(ip + 1), end, left);
+	}
+	if (ip->nexthdr == IPPROTO_UDP) {
+		struct udphdr *udp = (void *)(ip + 1);
+
+		if ((void *)(udp + 1) > end || udp->dest != here->port)
+			return XDP_PASS;
+		__builtin_memcpy(&segment->key.vip, &ip->daddr, 16);
+		if (segment->key.vip.words[0] != here->address6.words[0] ||
+		    segment->key.vip.words[1] != here->address6.words[1] ||
+		    segment->key.vip.words[2] != here->address6.words[2] ||
+		    segment->key.vip.words[3] != here->address6.words[3])
+			return XDP_PASS;
+		return front_message(ctx, IPV6_LENGTH, net16(udp->len));
+	}
+	if (ip->nexthdr == NEXT_ICMPV6) {
+		struct icmp6hdr *icmp = (void *)(ip + 1);
+
+		/* Unreachable, packet too big, time exceeded, parameter problem. */
+		if ((void *)(icmp + 1) > end || icmp->icmp6_type < 1 || icmp->icmp6_type > 4)
+			return XDP_PASS;
+		return icmp_error(ctx, ETHERNET_LENGTH + IPV6_LENGTH + sizeof(*icmp), 6);
+	}
+	if (ip->nexthdr != NEXT_HOP_BY_HOP && ip->nexthdr != NEXT_ROUTING &&
+	    ip->nexthdr != NEXT_FRAGMENT && ip->nexthdr != NEXT_DESTINATION)
+		return XDP_PASS;
+	/* The first extension header is looked behind. */
+	if (bpf_xdp_load_bytes(ctx, ETHERNET_LENGTH + IPV6_LENGTH, head, sizeof(head)) ||
+	    head[0] != IPPROTO_TCP)
+		return XDP_PASS;
+	left = ip->nexthdr == NEXT_FRAGMENT ? 8 : (head[1] + 1) * 8;
+	if (ip->nexthdr == NEXT_FRAGMENT && (head[2] || head[3] & 0xf8))
+		return XDP_PASS;
+	__builtin_memcpy(&segment->key.vip, &ip->daddr, 16);
+	if (bpf_xdp_load_bytes(ctx, ETHERNET_LENGTH + IPV6_LENGTH + left, &ports, 4))
+		return XDP_PASS;
+	return front_odd(work, ports,
+			 ip->nexthdr == NEXT_FRAGMENT ? FRONT_COUNT_FRAGMENTS
+						      : FRONT_COUNT_IP_OPTIONS);
+}
+
+SEC("xdp")
+int front(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct front_work *work = work_area();
+	struct cluster *here = cluster_here();
+	struct ethhdr *ethernet = data;
+
+	if ((void *)(ethernet + 1) > end || !work || !here || !here->ready)
+		return XDP_PASS;
+	if (ethernet->h_proto == ETHERTYPE_IPV4)
+		return front_ipv4(ctx, work, here);
+	if (ethernet->h_proto == ETHERTYPE_IPV6)
+		return front_ipv6(ctx, work, here);
+	return XDP_PASS;
+}
+
+/* What the sweep carries from entry to entry. */
+struct sweep {
+	struct front_sweep sum;
+	__u32 now;	  /* tick */
+	__u32 generation; /* of a connection that began now */
+};
+
+/* One entry of the sweep: 0 goes on. */
+static long sweep_flow(struct bpf_map *map, struct flow_key *key, struct front_flow *flow,
+		       struct sweep *sweep)
+{
+	struct front_owner owner = owner_of(owner_load(flow));
+	struct front_sweep *sum = &sweep->sum;
+	__u32 idle = sweep->now - flow->seen;
+
+	if ((__s32)idle < 0)
+		idle = 0;
+	if (flow_tombstone(&owner, idle)) {
+		sum->tombstones++;
+		/* No replay of its beginning can be good any more, no node remembers it, and the
+		 * next connection's generation is sure to be later. */
+		if (sweep->now - flow->made < FRONT_TOMBSTONE_TICKS ||
+		    idle < FRONT_TICKS(FLOW_TOMBSTONE_S) ||
+		    !before(owner.generation, sweep->generation))
+			return 0;
+	} else if (owner.state == FRONT_CLOSING) {
+		sum->closing++;
+		return 0;
+	} else if (owner.state == FRONT_ENDED) {
+		sum->ended++;
+		return 0;
+	} else {
+		sum->open++;
+		if (!(owner.flags & FRONT_CONFIRMED))
+			sum->unconfirmed++;
+		if (idle < sum->idle_ticks)
+			return 0;
+	}
+	if (!bpf_map_delete_elem(&flows, key))
+		sum->removed++;
+	return 0;
+}
+
+SEC("syscall")
+int front_sweep(struct front_sweep *context)
+{
+	struct sweep sweep = {.sum.idle_ticks = context->idle_ticks};
+	struct cluster *here = cluster_here();
+
+	if (!here)
+		return -EFAULT;
+	sweep.now = bpf_ktime_get_ns() >> FRONT_TICK_SHIFT;
+	sweep.generation = cluster_now(here) >> BATON_TIME_SHIFT;
+	bpf_for_each_map_elem(&flows, sweep_flow, &sweep, 0);
+	*context = sweep.sum;
+	return 0;
+}
+
+char _license[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,308 @@
+/* The life of a flow on the front.
+ *
+ * Many CPUs see segments of one flow: the client's come by one queue, its nodes' messages by
+ * others. `owner` (generation, node, state, flags) is one word, so that one load tells where a
+ * segment goes. Whoever changes it, or reads or changes what a handoff carries, holds the entry's
+ * lock; no segment is ever sent under a header whose parts are of two owners. `seen`, `last_seq`
+ * and `last_ack` belong to nobody: a lost update costs nothing.
+ *
+ * A generation is the cluster's time (67 ms) when the connection began, or one more than the last
+ * one of its addresses and ports if that is later. So it rises even where an entry has been
+ * forgotten, and a node can tell a late header of an older connection by it alone.
+ */
+#ifndef BATON_BPF_FRONT_FLOW_H
+#define BATON_BPF_FRONT_FLOW_H
+
+#include "bpf/front_place.h"
+#include "bpf/front_syn.h"
+
+INLINE __u64 owner_load(const struct front_flow *flow)
+{
+	return *(const volatile __u64 *)&flow->owner_word;
+}
+
+INLINE struct front_owner owner_of(__u64 word)
+{
+	union {
+		__u64 word;
+		struct front_owner owner;
+	} both = {.word = word};
+
+	return both.owner;
+}
+
+/* 1 if nothing of the flow is alive any more: what is left of it keeps replays out. */
+INLINE int flow_tombstone(const struct front_owner *owner, __u32 idle)
+{
+	return (owner->state == FRONT_ENDED && idle > FRONT_ENDED_TICKS) ||
+	       (owner->state == FRONT_CLOSING && idle > FRONT_FIN_TICKS);
+}
+
+/* 1 if the segment lies where the flow's next one may: 16 MB around what the client sent and
+ * acknowledged last, more than that forward. A port that is used again is far from there. */
+INLINE int flow_plausible(const struct front_flow *flow, const struct segment *segment)
+{
+	return segment->seq - flow->last_seq + (1u << 24) < 1u << 25 &&
+	       segment->ack - flow->last_ack + (1u << 24) < 1u << 29;
+}
+
+/* Takes note of a segment of the client's that goes on to the owner. */
+INLINE void flow_saw(struct front_flow *flow, const struct segment *segment, __u32 now)
+{
+	__u32 end = segment->seq + segment->length + !!(segment->flags & TCP_FIN);
+
+	flow->seen = now;
+	if (before(flow->last_seq, end))
+		flow->last_seq = end;
+	if (before(flow->last_ack, segment->ack))
+		flow->last_ack = segment->ack;
+}
+
+/* Fills work->fresh for the connection that begins with the segment in hand and goes to `node`. */
+INLINE void flow_fill(struct front_work *work, const struct cluster *here, __u32 node, int pinned,
+		      __u32 now)
+{
+	const struct segment *segment = &work->segment;
+	const struct tcp_options *offered = &work->offered;
+	struct front_flow *flow = &work->fresh;
+	__u64 time = cluster_now(here);
+
+	__builtin_memset(flow, 0, sizeof(*flow));
+	flow->owner.generation = time >> BATON_TIME_SHIFT;
+	flow->owner.node = node;
+	flow->owner.state = segment->flags & TCP_FIN ? FRONT_CLOSING : FRONT_OPEN;
+	if (pinned)
+		flow->owner.flags |= FRONT_PINNED;
+	if (work->service.forward == FORWARD_TUNNEL)
+		flow->owner.flags |= FRONT_TUNNEL;
+	flow->seen = now;
+	flow->since = now;
+	flow->made = now;
+	flow->last_seq = segment->seq + segment->length + !!(segment->flags & TCP_FIN);
+	flow->last_ack = segment->ack;
+	flow->first_seq = segment->seq;
+	flow->first_ack = segment->ack;
+	flow->handoff_seq = segment->seq;
+	flow->handoff_ack = segment->ack;
+	flow->mss = offered->mss;
+	flow->snd_wscale = offered->wscale;
+	flow->rcv_wscale = work->service.rcv_wscale;
+	if (offered->seen & TCP_OPTION_SACK)
+		flow->options |= BATON_OPTION_SACK;
+	if (offered->seen & TCP_OPTION_WSCALE)
+		flow->options |= BATON_OPTION_WSCALE;
+	if (offered->seen & TCP_OPTION_TIMESTAMPS) {
+		/* The node's socket takes its first round trip from this clock to the client's
+		 * echo. An estimate that is too long heals, one that is too short poisons BBR's
+		 * minimum; the client may have waited before it asked, so there is an end to it. */
+		__u32 waited = clock_ms(time) - offered->tsecr;
+
+		flow->options |= BATON_OPTION_TIMESTAMPS;
+		flow->ts_clock = offered->tsecr + (waited < 333 ? waited : 333);
+	}
+	flow->reason = work->reason;
+	flow->service = work->service.id;
+	flow->handoffs = 1;
+}
+
+INLINE void flow_count_first(const struct front_work *work, __u32 node)
+{
+	struct front_service_counters *service = service_counters(work->service.id);
+	struct front_node_counters *counters = node_counters(node);
+
+	count(FRONT_COUNT_HANDOFFS_FIRST);
+	if (service)
+		service->handoffs_first++;
+	if (counters) {
+		counters->first++;
+		counters->reasons[work->reason & 15]++;
+	}
+}
+
+/* The first data of a connection, its cookie found good and work->offered filled: places it, makes
+ * or takes over the entry, and sends it. Returns what the program has to return. */
+SUBPROGRAM int flow_begin(struct xdp_md *ctx)
+{
+	struct front_work *work = work_area();
+	struct cluster *here = cluster_here();
+	struct segment *segment;
+	struct front_flow *flow;
+	__u32 now, node, length;
+	__u64 word, pseudo;
+	int placed, error;
+
+	if (!work || !here)
+		return XDP_DROP;
+	segment = &work->segment;
+	now = tick_now();
+	if (load_packet(ctx, work, ETHERNET_LENGTH, segment->ip_length) ||
+	    load_text(ctx, work, ETHERNET_LENGTH + segment->payload_at, segment->length)) {
+		count(FRONT_COUNT_TOO_LONG);
+		return XDP_DROP;
+	}
+	length = segment->ip_length - segment->tcp_at;
+	if (segment->protocol == 4)
+		pseudo = checksum_pseudo4(segment->key.client.words[3], segment->key.vip.words[3],
+					  IPPROTO_TCP, length);
+	else
+		pseudo = checksum_pseudo6(segment->key.client.words, segment->key.vip.words,
+					  IPPROTO_TCP, length);
+	if (!checksum_good(&work->packet, segment->tcp_at, length, pseudo)) {
+		count(FRONT_COUNT_BAD_CHECKSUM);
+		return XDP_DROP;
+	}
+	placed = place_segment(segment->length);
+	if (placed <= 0)
+		return answer_reset(ctx, work);
+	node = placed & 0xffff;
+	flow_fill(work, here, node, placed & PLACED_PINNED, now);
+	error = bpf_map_update_elem(&flows, &segment->key, &work->fresh, BPF_NOEXIST);
+	if (error == -EEXIST) {
+		flow = bpf_map_lookup_elem(&flows, &segment->key);
+		if (!flow)
+			return XDP_DROP;
+		bpf_spin_lock(&flow->lock);
+		word = flow->owner_word;
+		if (flow->first_seq == work->fresh.first_seq &&
+		    flow->first_ack == work->fresh.first_ack) {
+			/* Another CPU had the same segment. */
+			bpf_spin_unlock(&flow->lock);
+			return XDP_DROP;
+		}
+		if (before(work->fresh.owner.generation, owner_of(word).generation + 1))
+			work->fresh.owner.generation = owner_of(word).generation + 1;
+		flow->owner_word = work->fresh.owner_word;
+		flow->seen = work->fresh.seen;
+		flow->last_seq = work->fresh.last_seq;
+		flow->last_ack = work->fresh.last_ack;
+		flow->since = work->fresh.since;
+		flow->made = work->fresh.made;
+		flow->first_seq = work->fresh.first_seq;
+		flow->first_ack = work->fresh.first_ack;
+		flow->handoff_seq = work->fresh.handoff_seq;
+		flow->handoff_ack = work->fresh.handoff_ack;
+		flow->ts_clock = work->fresh.ts_clock;
+		flow->srtt = 0;
+		flow->cwnd = 0;
+		flow->mss = work->fresh.mss;
+		flow->snd_wscale = work->fresh.snd_wscale;
+		flow->rcv_wscale = work->fresh.rcv_wscale;
+		flow->options = work->fresh.options;
+		flow->reason = work->fresh.reason;
+		flow->service = work->fresh.service;
+		flow->handoffs = 1;
+		bpf_spin_unlock(&flow->lock);
+	} else if (error) {
+		count(FRONT_COUNT_FLOWS_FULL);
+		return XDP_DROP;
+	}
+	flow_count_first(work, node);
+	handoff_header(work, &work->fresh);
+	return send_wrapped(ctx, node);
+}
+
+/* A segment of the client's of a flow whose owner isn't known to have it: goes to the owner under
+ * the header of its handoff, until it is confirmed or has had time enough. */
+INLINE int flow_hand(struct xdp_md *ctx, struct front_work *work, const struct cluster *here,
+		     struct front_flow *flow, __u32 now)
+{
+	const struct node_entry *node;
+	int bare;
+
+	bpf_spin_lock(&flow->lock);
+	if (before(flow->handoff_ack, work->segment.ack))
+		flow->owner.flags |= FRONT_CONFIRMED; /* it has heard from the owner */
+	bare = !(flow->owner.flags & FRONT_TUNNEL) &&
+	       (flow->owner.flags & FRONT_CONFIRMED || now - flow->since > FRONT_HANDOFF_TICKS);
+	handoff_header(work, flow);
+	bpf_spin_unlock(&flow->lock);
+	if (bare) {
+		node = node_entry(net16(work->header.node));
+		if (!node)
+			return XDP_DROP;
+		count(FRONT_COUNT_BARE);
+		return send_bare(ctx, here, node, net16(work->header.node));
+	}
+	return send_wrapped(ctx, net16(work->header.node));
+}
+
+/* Instead of what the program has to return: the segment is the first data of a connection, for
+ * flow_begin. (Not called from here: the kernel bounds the stack of all callers together.) */
+enum { FLOW_BEGINS = -1 };
+
+/* A segment of the client's of a known flow. Returns what the program has to return, or
+ * FLOW_BEGINS. */
+SUBPROGRAM int flow_known(struct xdp_md *ctx)
+{
+	struct front_work *work = work_area();
+	struct cluster *here = cluster_here();
+	const struct node_entry *node;
+	struct front_owner owner;
+	struct segment *segment;
+	struct front_flow *flow;
+	int action, tombstone, first;
+	__u32 now;
+
+	if (!work || !here)
+		return XDP_DROP;
+	segment = &work->segment;
+	flow = bpf_map_lookup_elem(&flows, &segment->key);
+	if (!flow)
+		return XDP_DROP;
+	now = tick_now();
+	owner = owner_of(owner_load(flow));
+	tombstone = flow_tombstone(&owner, now - flow->seen);
+	first = segment->seq == flow->first_seq && segment->ack == flow->first_ack;
+	if (!first && (owner.state != FRONT_OPEN || !flow_plausible(flow, segment))) {
+		/* Perhaps a new connection from the same port. */
+		switch (syn_first(ctx, work, &action)) {
+		case 1:
+			return service_find(work) ? FLOW_BEGINS : XDP_DROP;
+		case 0:
+			return action;
+		}
+	}
+	if (tombstone) {
+		count(FRONT_COUNT_REPLAYS);
+		return XDP_DROP;
+	}
+	node = node_entry(owner.node);
+	if (owner.state == FRONT_LOST || !node || !node_serves(node)) {
+		bpf_spin_lock(&flow->lock);
+		flow->owner.state = FRONT_ENDED;
+		bpf_spin_unlock(&flow->lock);
+		count(FRONT_COUNT_RESETS);
+		return answer_reset(ctx, work);
+	}
+	if (segment->flags & (TCP_FIN | TCP_RST)) {
+		/* An RST out of place is the node's to judge (RFC 5961, 3.2), and changes nothing.
+		 */
+		bpf_spin_lock(&flow->lock);
+		if (segment->flags & TCP_RST) {
+			if (segment->seq == flow->last_seq)
+				flow->owner.state = FRONT_ENDED;
+		} else if (flow->owner.state == FRONT_OPEN && flow_plausible(flow, segment)) {
+			flow->owner.state = FRONT_CLOSING;
+		}
+		bpf_spin_unlock(&flow->lock);
+	}
+	flow_saw(flow, segment, now);
+	return flow_hand(ctx, work, here, flow, now);
+}
+
+/* A segment of no flow, to work->service. Returns as flow_known does. */
+INLINE int flow_unknown(struct xdp_md *ctx, struct front_work *work)
+{
+	int action;
+
+	switch (syn_first(ctx, work, &action)) {
+	case 1:
+		return FLOW_BEGINS;
+	case 0:
+		return action;
+	}
+	count(FRONT_COUNT_COOKIES_BAD);
+	return XDP_DROP;
+}
+
+#endif

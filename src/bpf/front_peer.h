@@ -1,0 +1,273 @@
+/* What nodes tell the front: everything under a Baton header.
+ *
+ * A message counts only if its MAC is good, it is fresh, and it speaks of the generation that the
+ * flow is in; only the owner is believed. So a message that is late, repeated or replayed changes
+ * nothing. */
+#ifndef BATON_BPF_FRONT_PEER_H
+#define BATON_BPF_FRONT_PEER_H
+
+#include "bpf/front_flow.h"
+
+/* Reads the inner packet in work->packet as far as TCP. Returns 0, or -1 if it is not a whole TCP
+ * segment from a client. */
+INLINE int peer_inner(struct front_work *work, __u32 protocol)
+{
+	struct segment *segment = &work->segment;
+	struct scratch *packet = &work->packet;
+	__u32 words, next, tcp;
+
+	if (protocol == 4) {
+		if (scratch_u8(packet, 0) != 0x45)
+			return -1;
+		segment->ip_length = scratch_be16(packet, 2);
+		next = scratch_u8(packet, 9);
+		tcp = IPV4_LENGTH;
+		address_from_ipv4(&segment->key.client, scratch_u32(packet, 12));
+		address_from_ipv4(&segment->key.vip, scratch_u32(packet, 16));
+	} else {
+		if (scratch_u8(packet, 0) >> 4 != 6)
+			return -1;
+		segment->ip_length = scratch_be16(packet, 4) + IPV6_LENGTH;
+		next = scratch_u8(packet, 6);
+		tcp = IPV6_LENGTH;
+		__builtin_memcpy(&segment->key.client, packet->bytes + 8, 16);
+		__builtin_memcpy(&segment->key.vip, packet->bytes + 24, 16);
+	}
+	words = scratch_u8(packet, tcp + 12) >> 4;
+	segment->protocol = protocol;
+	segment->tcp_at = tcp;
+	segment->payload_at = tcp + words * 4;
+	if (next != IPPROTO_TCP || words < 5 || segment->ip_length > work->loaded ||
+	    segment->payload_at > segment->ip_length)
+		return -1;
+	segment->key.client_port = scratch_u16(packet, tcp);
+	segment->key.vip_port = scratch_u16(packet, tcp + 2);
+	segment->seq = scratch_be32(packet, tcp + 4);
+	segment->ack = scratch_be32(packet, tcp + 8);
+	segment->flags = scratch_u8(packet, tcp + 13);
+	segment->length = segment->ip_length - segment->payload_at;
+	return 0;
+}
+
+/* 1 if work->header is the owner's word in the flow's present generation; the lock is held. */
+INLINE int peer_owns(const struct front_flow *flow, const struct baton_header *header)
+{
+	return flow->owner.node == net16(header->sender) &&
+	       flow->owner.generation == net32(header->generation);
+}
+
+/* The node to which a returned request goes: the one its sender names, if that one can be given
+ * anything; the one that the front chooses; or back to the sender. */
+INLINE __u32 peer_choose(struct xdp_md *ctx, struct front_work *work, __u32 at)
+{
+	__u32 node = net16(work->header.node);
+	const struct node_entry *entry = node_entry(node);
+	int placed;
+
+	work->reason = work->header.reason;
+	if (node && entry && entry->reachable && node_serves(entry))
+		return node;
+	if (service_find(work) &&
+	    !load_text(ctx, work, at + work->segment.payload_at, work->segment.length)) {
+		placed = place_segment(work->segment.length);
+		if (placed > 0)
+			return placed & 0xffff;
+	}
+	work->reason = PLACE_REASON_STAY;
+	return net16(work->header.sender);
+}
+
+/* The outer headers of the frame in hand go, the inner packet lies behind the Ethernet header.
+ * `room` is what they are long. Returns 0, or a negative errno. */
+INLINE int peer_strip(struct xdp_md *ctx, const struct front_work *work, __u32 room)
+{
+	struct ethhdr *ethernet;
+	void *data, *end;
+
+	if (bpf_xdp_adjust_head(ctx, room))
+		return -EFAULT;
+	data = (void *)(long)ctx->data;
+	end = (void *)(long)ctx->data_end;
+	ethernet = data;
+	if ((void *)(ethernet + 1) > end)
+		return -EFAULT;
+	ethernet->h_proto = work->segment.protocol == 4 ? ETHERTYPE_IPV4 : ETHERTYPE_IPV6;
+	return 0;
+}
+
+/* The owner has let go of the flow at the request in hand, which goes to another node. `at` is
+ * where the inner packet begins in the frame. */
+SUBPROGRAM int peer_return(struct xdp_md *ctx, __u32 at)
+{
+	struct front_work *work = work_area();
+	struct front_service_counters *service;
+	struct front_node_counters *counters;
+	const struct baton_header *header;
+	struct front_flow *flow;
+	__u32 node, sender, now;
+	int owns;
+
+	if (!work)
+		return XDP_DROP;
+	header = &work->header;
+	sender = net16(header->sender);
+	node = peer_choose(ctx, work, at);
+	now = tick_now();
+	flow = bpf_map_lookup_elem(&flows, &work->segment.key);
+	if (!flow)
+		return XDP_DROP;
+	bpf_spin_lock(&flow->lock);
+	owns = peer_owns(flow, header) && flow->owner.state != FRONT_ENDED;
+	if (owns) {
+		flow->owner.generation++;
+		flow->owner.node = node;
+		flow->owner.flags &= ~FRONT_CONFIRMED;
+		flow->owner.flags |= FRONT_LATER;
+		flow->since = now;
+		flow->seen = now;
+		flow->handoff_seq = net32(header->seq);
+		flow->handoff_ack = net32(header->ack);
+		flow->ts_clock = net32(header->ts_clock);
+		flow->srtt = net32(header->srtt);
+		flow->cwnd = net16(header->cwnd);
+		flow->reason = work->reason;
+		flow->handoffs++;
+		handoff_header(work, flow);
+	}
+	bpf_spin_unlock(&flow->lock);
+	if (!owns) {
+		count(FRONT_COUNT_STALE);
+		return XDP_DROP;
+	}
+	count(FRONT_COUNT_HANDOFFS_LATER);
+	service = service_counters(flow->service);
+	if (service)
+		service->handoffs_later++;
+	counters = node_counters(node);
+	if (counters) {
+		counters->later++;
+		counters->reasons[work->reason & 15]++;
+	}
+	counters = node_counters(sender);
+	if (counters)
+		counters->away++;
+	if (peer_strip(ctx, work, at - ETHERNET_LENGTH))
+		return XDP_DROP;
+	return send_wrapped(ctx, node);
+}
+
+/* A segment came to a node that hasn't its flow. It goes to the owner; if the owner itself has
+ * forgotten a flow that it had, nobody can go on with it. */
+INLINE int peer_astray(struct xdp_md *ctx, struct front_work *work, const struct cluster *here,
+		       struct front_flow *flow, __u32 room)
+{
+	struct front_owner owner = owner_of(owner_load(flow));
+	__u32 now = tick_now();
+
+	count(FRONT_COUNT_ASTRAY);
+	if (owner.state == FRONT_LOST || flow_tombstone(&owner, now - flow->seen))
+		goto drop;
+	if (owner.node == net16(work->header.sender)) {
+		if (owner.generation == net32(work->header.generation))
+			goto drop; /* it remembers that the flow is over */
+		if (owner.flags & FRONT_CONFIRMED) {
+			bpf_spin_lock(&flow->lock);
+			if (flow->owner_word == *(__u64 *)&owner)
+				flow->owner.state = FRONT_LOST;
+			bpf_spin_unlock(&flow->lock);
+			count(FRONT_COUNT_FORGOTTEN);
+			goto drop;
+		}
+	}
+	if (peer_strip(ctx, work, room))
+		return XDP_DROP;
+	return flow_hand(ctx, work, here, flow, now);
+drop:
+	count(FRONT_COUNT_ASTRAY_DROPPED);
+	return XDP_DROP;
+}
+
+/* Instead of what the program has to return: a good RETURN, for peer_return. */
+enum { PEER_RETURNS = -1 };
+
+/* A UDP datagram to the cluster's port. `at` is where the Baton header begins in the frame,
+ * `length` the datagram's payload. Returns what the program has to return, or PEER_RETURNS. */
+SUBPROGRAM int peer_message(struct xdp_md *ctx, __u32 at, __u32 length)
+{
+	struct front_work *work = work_area();
+	struct cluster *here = cluster_here();
+	struct baton_header *header;
+	struct front_flow *flow;
+	__u32 room, now;
+	int owns;
+
+	if (!work || !here)
+		return XDP_DROP;
+	header = &work->header;
+	if (length < sizeof(*header) + IPV4_LENGTH + TCP_LENGTH ||
+	    bpf_xdp_load_bytes(ctx, at, header, sizeof(*header)) ||
+	    header->magic != net16(BATON_MAGIC) || header->version != BATON_VERSION_WIRE ||
+	    header->epoch > 1 || (header->protocol != 4 && header->protocol != 6)) {
+		count(FRONT_COUNT_BAD_HEADER);
+		return XDP_DROP;
+	}
+	length -= sizeof(*header);
+	if (load_packet(ctx, work, at + sizeof(*header), length)) {
+		count(FRONT_COUNT_BAD_HEADER);
+		return XDP_DROP;
+	}
+	if ((header->epoch != (here->epoch & 1) && here->key_count < 2) ||
+	    header->mac !=
+		    header_mac(header, &work->packet, 0, length, here->keys[header->epoch & 1])) {
+		count(FRONT_COUNT_BAD_MAC);
+		return XDP_DROP;
+	}
+	now = header_time(bpf_ktime_get_boot_ns(), here->clock_offset);
+	if (!header_fresh(now, net32(header->time))) {
+		count(FRONT_COUNT_NOT_FRESH);
+		return XDP_DROP;
+	}
+	if (peer_inner(work, header->protocol)) {
+		count(FRONT_COUNT_BAD_HEADER);
+		return XDP_DROP;
+	}
+	flow = bpf_map_lookup_elem(&flows, &work->segment.key);
+	if (!flow) {
+		count(FRONT_COUNT_NO_FLOW);
+		return XDP_DROP;
+	}
+	room = at + sizeof(*header) - ETHERNET_LENGTH;
+	switch (header->type) {
+	case BATON_RETURN:
+		if (work->segment.ip_length != length)
+			break;
+		return PEER_RETURNS;
+	case BATON_ASTRAY:
+		if (work->segment.ip_length != length)
+			break;
+		return peer_astray(ctx, work, here, flow, room);
+	case BATON_CONFIRM:
+		bpf_spin_lock(&flow->lock);
+		owns = peer_owns(flow, header);
+		if (owns)
+			flow->owner.flags |= FRONT_CONFIRMED;
+		bpf_spin_unlock(&flow->lock);
+		count(owns ? FRONT_COUNT_CONFIRMS : FRONT_COUNT_STALE);
+		return XDP_DROP;
+	case BATON_RELEASE:
+		now = tick_now();
+		bpf_spin_lock(&flow->lock);
+		owns = peer_owns(flow, header);
+		if (owns) {
+			flow->owner.state = FRONT_ENDED;
+			flow->seen = now;
+		}
+		bpf_spin_unlock(&flow->lock);
+		count(owns ? FRONT_COUNT_RELEASES : FRONT_COUNT_STALE);
+		return XDP_DROP;
+	}
+	count(FRONT_COUNT_BAD_HEADER);
+	return XDP_DROP;
+}
+
+#endif

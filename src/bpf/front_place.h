@@ -6,17 +6,6 @@
 #include "bpf/target.h"
 #include "place/place.h"
 
-/* The client's address as policies take it. */
-INLINE __u64 client_hash(const struct segment *segment)
-{
-	const __be32 *words = segment->key.client.words;
-	__u64 hash = PLACE_HASH_START;
-
-	if (segment->protocol != 4)
-		hash = place_hash_word(hash, (__u64)words[0] << 32 | words[1]);
-	return place_hash_end(hash, (__u64)words[2] << 32 | words[3], 16);
-}
-
 /* Places the request whose bytes are in work->text, `length` of them, by the rules of
  * work->service. Sets work->reason. Returns the node's id, or -ENOENT: no node is up. Bit 16 of the
  * result says that the bytes are not HTTP, as far as can be seen: whoever gets them must not move
@@ -37,7 +26,7 @@ SUBPROGRAM int place_segment(__u32 length)
 	__builtin_memset(query, 0, sizeof(*query));
 	wants = place_wants(work->service.pool);
 	query->pool = work->service.pool;
-	query->client = client_hash(&work->segment);
+	query->client = place_client(&work->segment.key.client);
 	query->random = (__u64)bpf_get_prandom_u32() << 32 | bpf_get_prandom_u32();
 	if (wants & PLACE_WANT_TIME)
 		query->now_ns = bpf_ktime_get_ns();

@@ -8,16 +8,6 @@
 
 enum { PLACE_BY_FRONT = 1 << 16 }; /* not a node's id: the front is to choose */
 
-/* The client's address as policies take it. */
-INLINE __u64 place_client(const struct address *address)
-{
-	__u64 hash = PLACE_HASH_START;
-
-	if (!address_is_ipv4(address))
-		hash = place_hash_word(hash, (__u64)address->words[0] << 32 | address->words[1]);
-	return place_hash_end(hash, (__u64)address->words[2] << 32 | address->words[3], 16);
-}
-
 /* The node to which work->request belongs by its service's policy, if that is another one and up;
  * PLACE_BY_FRONT if only the front can tell; else 0. Sets work->reason. */
 SUBPROGRAM int place_elsewhere(void)

@@ -7,6 +7,7 @@
 #include "bpf/http_request.h"
 #include "place/hash.h"
 #include "place/md5.h"
+#include "wire/address.h"
 
 struct target_text {
 	__u16 host_at, host_length; /* taken in lower case */
@@ -119,6 +120,16 @@ SUBPROGRAM __u32 text_md5(struct scratch *scratch, const struct target_text *tex
 		at += 64;
 	}
 	return md5_low(&md5);
+}
+
+/* A client's address as policies take it. */
+INLINE __u64 place_client(const struct address *client)
+{
+	__u64 hash = PLACE_HASH_START;
+
+	if (!address_is_ipv4(client))
+		hash = place_hash_word(hash, (__u64)client->words[0] << 32 | client->words[1]);
+	return place_hash_end(hash, (__u64)client->words[2] << 32 | client->words[3], 16);
 }
 
 /* Puts into the query what the pool wants (place_wants) of the target. */

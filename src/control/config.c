@@ -1,11 +1,13 @@
 #include "control/config.h"
 
 #include "control/schema.h"
+#include "place/build.h"
 #include "wire/cluster.h"
 #include "wire/header.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -28,7 +30,7 @@ static const struct field front_fields[] = {
 	{"address6", FIELD_ADDRESS, offsetof(struct config_front, address6)},
 	{"interface", FIELD_NAME, offsetof(struct config_front, interface), IFNAMSIZ,
 	 .required = true},
-	{"xdp", FIELD_CHOICE, offsetof(struct config_front, xdp), .choices = "auto|native|generic"},
+	{"xdp", FIELD_CHOICE, offsetof(struct config_front, xdp), .choices = CONFIG_XDPS},
 	{"flows", FIELD_COUNT, offsetof(struct config_front, flows), .least = 1024,
 	 .most = 64 << 20},
 	{"idle", FIELD_DURATION, offsetof(struct config_front, idle), .least = 10,
@@ -109,7 +111,7 @@ static void read_nodes(struct schema *schema, const struct schema_node *list, vo
 /* ---- services ---- */
 
 static const struct field health_fields[] = {
-	{"type", FIELD_CHOICE, offsetof(struct config_health, type), .choices = "none|tcp|http"},
+	{"type", FIELD_CHOICE, offsetof(struct config_health, type), .choices = CONFIG_HEALTHS},
 	{"path", FIELD_TEXT, offsetof(struct config_health, path), 256},
 	{"host", FIELD_NAME, offsetof(struct config_health, host), 256},
 	{"interval", FIELD_DURATION, offsetof(struct config_health, interval), .least = 0.05,
@@ -171,13 +173,13 @@ static const struct field service_fields[] = {
 	{"name", FIELD_NAME, SERVICE(name), CONFIG_NAME, .required = true},
 	{"addresses", FIELD_OTHER, SERVICE(name), .required = true, .read = read_addresses},
 	{"port", FIELD_SMALL, SERVICE(port), .required = true, .least = 1, .most = 65535},
-	{"protocol", FIELD_CHOICE, SERVICE(protocol), .choices = "http|tls|tcp|udp"},
+	{"protocol", FIELD_CHOICE, SERVICE(protocol), .choices = CONFIG_PROTOCOLS},
 	{"policy", FIELD_NAME, SERVICE(policy), CONFIG_NAME},
 	{"nodes", FIELD_OTHER, offsetof(struct service_reading, nodes), .read = keep_list},
-	{"target", FIELD_CHOICE, SERVICE(target), .choices = "path|url"},
-	{"place", FIELD_CHOICE, SERVICE(place), .choices = "inline|spread"},
-	{"forward", FIELD_CHOICE, SERVICE(forward), .choices = "direct|tunnel|nat"},
-	{"release", FIELD_CHOICE, SERVICE(release), .choices = "rst|fin"},
+	{"target", FIELD_CHOICE, SERVICE(target), .choices = CONFIG_TARGETS},
+	{"place", FIELD_CHOICE, SERVICE(place), .choices = CONFIG_PLACES},
+	{"forward", FIELD_CHOICE, SERVICE(forward), .choices = CONFIG_FORWARDS},
+	{"release", FIELD_CHOICE, SERVICE(release), .choices = CONFIG_RELEASES},
 	{"switch", FIELD_BOOL, SERVICE(switching)},
 	{"health", FIELD_OTHER, SERVICE(health), .read = read_health},
 	{NULL},
@@ -269,6 +271,9 @@ static void read_services(struct schema *schema, const struct schema_node *list,
 			service->health.type = service->protocol == PROTOCOL_HTTP  ? HEALTH_HTTP
 					       : service->protocol == PROTOCOL_UDP ? HEALTH_NONE
 										   : HEALTH_TCP;
+		if (place_policy_by_name(service->policy) < 0)
+			schema_error(schema, service->line, "policy", "'%s' is none of %s",
+				     service->policy, place_policy_names());
 		serving_nodes(schema, config, service, &reading.nodes);
 		config->service_count++;
 		for (unsigned int j = 0; j < i; j++)
@@ -347,6 +352,14 @@ void config_release(struct config *config)
 	free(config->nodes);
 	free(config->services);
 	memset(config, 0, sizeof(*config));
+}
+
+char *config_choice(const char *choices, int index, char *text)
+{
+	for (; index > 0 && strchr(choices, '|'); index--)
+		choices = strchr(choices, '|') + 1;
+	snprintf(text, CONFIG_NAME, "%.*s", (int)strcspn(choices, "|"), choices);
+	return text;
 }
 
 const struct config_node *config_node_named(const struct config *config, const char *name)

@@ -17,6 +17,16 @@ enum {
 	CONFIG_VIPS = 16,     /* addresses of one service */
 };
 
+/* The words of choices, in the order of the enumerations below (forward and release: of
+ * wire/cluster.h). */
+#define CONFIG_XDPS	 "auto|native|generic"
+#define CONFIG_PROTOCOLS "http|tls|tcp|udp"
+#define CONFIG_TARGETS	 "path|url"
+#define CONFIG_PLACES	 "inline|spread"
+#define CONFIG_FORWARDS	 "direct|tunnel|nat"
+#define CONFIG_RELEASES	 "rst|fin"
+#define CONFIG_HEALTHS	 "none|tcp|http"
+
 enum xdp_choice { XDP_AUTO, XDP_NATIVE, XDP_GENERIC };
 enum protocol_choice { PROTOCOL_HTTP, PROTOCOL_TLS, PROTOCOL_TCP, PROTOCOL_UDP };
 enum target_choice { TARGET_PATH, TARGET_URL };
@@ -86,6 +96,9 @@ int config_parse(struct config *config, const char *name, const char *text, size
 int config_read(struct config *config, const char *path, struct buffer *errors);
 
 void config_release(struct config *config);
+
+/* The word of a choice; `text` holds CONFIG_NAME bytes. Returns text. */
+char *config_choice(const char *choices, int index, char *text);
 
 /* NULL if there is none of that name. */
 const struct config_node *config_node_named(const struct config *config, const char *name);

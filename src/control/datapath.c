@@ -1,6 +1,7 @@
 #include "control/datapath.h"
 
 #include "base/clock.h"
+#include "place/build.h"
 #include "wire/header.h"
 
 #include <bpf/bpf.h>
@@ -9,8 +10,9 @@
 #include <openssl/hmac.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
-#include <time.h>
+#include <unistd.h>
 
 /* What the SYN-ACK announces and the nodes' sockets go on with: Linux's own for its default receive
  * buffers. */
@@ -22,7 +24,27 @@ struct hop {
 	int ifindex;
 };
 
+/* The maps of the policies and where they lie in the world. */
+static const struct world_part {
+	const char *name;
+	size_t at;   /* of the pointer in struct place_world */
+	size_t room; /* of the member that holds the number of entries, or 0 */
+	size_t size; /* of an entry */
+} world_parts[] = {
+	{"place_pools", offsetof(struct place_world, pools), 0, sizeof(struct place_pool)},
+	{"place_members", offsetof(struct place_world, members),
+	 offsetof(struct place_world, members_room), sizeof(struct place_member)},
+	{"place_table", offsetof(struct place_world, table),
+	 offsetof(struct place_world, table_room), sizeof(__u64)},
+	{"place_state", offsetof(struct place_world, states), 0, sizeof(struct place_state)},
+	{"place_loads", offsetof(struct place_world, loads), 0, sizeof(struct place_load)},
+};
+
+enum { WORLD_PARTS = sizeof(world_parts) / sizeof(world_parts[0]) };
+
 struct datapath {
+	struct place_world world;
+	size_t mapped[WORLD_PARTS]; /* bytes */
 	int services, nodes, cluster_fd;
 	bool was_ready;
 	struct cluster cluster;
@@ -42,6 +64,31 @@ static int map_named(struct bpf_object *object, const char *name)
 	return fd;
 }
 
+static int map_world(struct datapath *datapath, struct bpf_object *object)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	for (int i = 0; i < WORLD_PARTS; i++) {
+		const struct world_part *part = &world_parts[i];
+		struct bpf_map *map = bpf_object__find_map_by_name(object, part->name);
+		size_t bytes;
+		void *memory;
+
+		if (!map || bpf_map__value_size(map) != part->size)
+			return -ENOENT;
+		bytes = (bpf_map__max_entries(map) * part->size + page - 1) / page * page;
+		memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+		if (memory == MAP_FAILED)
+			return -errno;
+		datapath->mapped[i] = bytes;
+		*(void **)((char *)&datapath->world + part->at) = memory;
+		if (part->room)
+			*(__u32 *)((char *)&datapath->world + part->room) =
+				bpf_map__max_entries(map);
+	}
+	return 0;
+}
+
 struct datapath *datapath_new(struct bpf_object *object)
 {
 	struct datapath *datapath = calloc(1, sizeof(*datapath));
@@ -54,7 +101,8 @@ struct datapath *datapath_new(struct bpf_object *object)
 	datapath->nodes = map_named(object, "nodes");
 	datapath->cluster_fd = map_named(object, "cluster");
 	if (datapath->services < 0 || datapath->nodes < 0 || datapath->cluster_fd < 0 ||
-	    bpf_map_lookup_elem(datapath->cluster_fd, &zero, &datapath->cluster))
+	    bpf_map_lookup_elem(datapath->cluster_fd, &zero, &datapath->cluster) ||
+	    map_world(datapath, object))
 		goto missing;
 	datapath->was_ready = datapath->cluster.ready;
 	for (uint32_t id = 0; id < NODES_MAX; id++)
@@ -75,6 +123,10 @@ void datapath_free(struct datapath *datapath)
 {
 	int error = errno;
 
+	for (int i = 0; i < WORLD_PARTS; i++)
+		if (datapath->mapped[i])
+			munmap(*(void **)((char *)&datapath->world + world_parts[i].at),
+			       datapath->mapped[i]);
 	free(datapath->hops);
 	free(datapath);
 	errno = error;
@@ -267,6 +319,70 @@ static int write_services(struct datapath *datapath, const struct registry *regi
 	return error;
 }
 
+/* The pool of a service. A node that is to get nothing more (weight 0, or draining) stays a member,
+ * so that policies move as few targets as they can. */
+static int write_pool(struct datapath *datapath, const struct registry *registry, uint32_t id)
+{
+	const struct registry_service *service = &registry->services[id];
+	struct place_node *nodes = calloc(NODES_MAX, sizeof(*nodes));
+	struct place_plan plan = {.nodes = nodes};
+	int policy = place_policy_by_name(service->settings.policy), error = 0;
+
+	if (!nodes)
+		abort();
+	if (policy < 0) {
+		free(nodes);
+		return policy;
+	}
+	plan.policy = (enum place_policy)policy;
+	for (uint32_t node = 1; node < NODES_MAX; node++) {
+		const struct registry_node *from = &registry->nodes[node];
+		struct place_node *to = &nodes[plan.count];
+
+		if (service->member[node] == MEMBER_NONE)
+			continue;
+		to->id = node;
+		to->name = from->name;
+		to->weight = from->weight ? from->weight : 1;
+		to->state = service->member[node] == MEMBER_DOWN  ? PLACE_DOWN
+			    : from->draining || from->weight == 0 ? PLACE_DRAIN
+								  : PLACE_UP;
+		plan.count++;
+	}
+	if (plan.count)
+		error = place_build(&datapath->world, id, &plan);
+	else
+		datapath->world.states[id].ready = 0;
+	free(nodes);
+	return error;
+}
+
+static int write_pools(struct datapath *datapath, const struct registry *registry)
+{
+	int error = 0;
+
+	for (uint32_t id = 0; id < CONFIG_SERVICES && !error; id++)
+		if (registry->services[id].used)
+			error = write_pool(datapath, registry, id);
+	return error;
+}
+
+struct place_world *datapath_world(struct datapath *datapath)
+{
+	return &datapath->world;
+}
+
+void datapath_load(struct datapath *datapath, uint32_t node, uint64_t in_service, uint64_t handed)
+{
+	struct place_load *load = &datapath->world.loads[node];
+
+	if (node >= PLACE_NODES_MAX)
+		return;
+	__atomic_store_n(&load->in_service, in_service, __ATOMIC_RELAXED);
+	__atomic_store_n(&load->handed, handed, __ATOMIC_RELAXED);
+	__atomic_store_n(&load->reported_ns, clock_now(), __ATOMIC_RELAXED);
+}
+
 int datapath_publish(struct datapath *datapath, const struct registry *registry)
 {
 	struct node_entry *front = &datapath->cluster.fronts[0];
@@ -293,6 +409,8 @@ int datapath_publish(struct datapath *datapath, const struct registry *registry)
 	error = write_nodes(datapath);
 	if (!error)
 		error = datapath_refresh(datapath);
+	if (!error)
+		error = write_pools(datapath, registry);
 	if (!error)
 		error = write_services(datapath, registry);
 	if (error || datapath->cluster.ready)

@@ -12,6 +12,7 @@
 #include <bpf/libbpf.h>
 
 struct datapath;
+struct place_world;
 
 /* What one host is to the others. */
 struct datapath_host {
@@ -45,6 +46,13 @@ int datapath_publish(struct datapath *datapath, const struct registry *registry)
 
 /* Writes what changed since (hops, clock), without pools. Returns 0 or -errno. */
 int datapath_refresh(struct datapath *datapath);
+
+/* The placement's own view, on the kernel's memory: for a decision made here with place_choose. */
+struct place_world *datapath_world(struct datapath *datapath);
+
+/* A node's load for policies that go by it: requests in service, and how many handoffs had reached
+ * it when it said so. */
+void datapath_load(struct datapath *datapath, uint32_t node, uint64_t in_service, uint64_t handed);
 
 /* Whether the maps were in force when they were taken over: a restart. */
 bool datapath_was_ready(const struct datapath *datapath);

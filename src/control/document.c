@@ -1,0 +1,132 @@
+#include "control/document.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Sets a key unless the address is none. */
+static void set_address(json_t *object, const char *key, const struct address *address)
+{
+	char text[ADDRESS_TEXT];
+
+	if (!address_is_zero(address))
+		json_object_set_new(object, key, json_string(address_text(address, text)));
+}
+
+static void set_endpoint(json_t *object, const char *key, const struct endpoint *endpoint)
+{
+	char text[ENDPOINT_TEXT];
+
+	if (endpoint->port)
+		json_object_set_new(object, key, json_string(endpoint_text(endpoint, text)));
+}
+
+static void set_choice(json_t *object, const char *key, const char *choices, int index)
+{
+	char text[CONFIG_NAME];
+
+	json_object_set_new(object, key, json_string(config_choice(choices, index, text)));
+}
+
+static void set_duration(json_t *object, const char *key, uint64_t ns)
+{
+	char text[32];
+
+	if (ns % 1000000000 == 0)
+		snprintf(text, sizeof(text), "%llus", (unsigned long long)(ns / 1000000000));
+	else if (ns % 1000000 == 0)
+		snprintf(text, sizeof(text), "%llums", (unsigned long long)(ns / 1000000));
+	else
+		snprintf(text, sizeof(text), "%lluns", (unsigned long long)ns);
+	json_object_set_new(object, key, json_string(text));
+}
+
+static json_t *front_section(const struct config *config)
+{
+	const struct config_front *front = &config->front;
+	json_t *object = json_pack("{s:s, s:s, s:I}", "name", front->name, "interface",
+				   front->interface, "flows", (json_int_t)front->flows);
+
+	set_address(object, "address", &front->address);
+	set_address(object, "address6", &front->address6);
+	set_choice(object, "xdp", CONFIG_XDPS, front->xdp);
+	set_duration(object, "idle", front->idle);
+	set_endpoint(object, "control", &front->control);
+	set_endpoint(object, "http", &front->http);
+	return object;
+}
+
+static json_t *node_section(const struct registry_node *node)
+{
+	json_t *object = json_pack("{s:s}", "name", node->name);
+
+	set_address(object, "address", &node->address);
+	set_address(object, "address6", &node->address6);
+	json_object_set_new(object, "weight", json_integer(node->weight));
+	return object;
+}
+
+static json_t *service_section(const struct registry *registry, uint32_t id)
+{
+	const struct registry_service *service = &registry->services[id];
+	const struct config_service *s = &service->settings;
+	json_t *object = json_pack("{s:s}", "name", s->name);
+	json_t *addresses = json_array(), *nodes = json_array(), *health = json_object();
+	char text[ADDRESS_TEXT];
+
+	for (unsigned int i = 0; i < s->address_count; i++)
+		json_array_append_new(addresses, json_string(address_text(&s->addresses[i], text)));
+	for (uint32_t node = 1; node < NODES_MAX; node++)
+		if (service->member[node] != MEMBER_NONE)
+			json_array_append_new(nodes, json_string(registry->nodes[node].name));
+	json_object_set_new(object, "addresses", addresses);
+	json_object_set_new(object, "port", json_integer(s->port));
+	set_choice(object, "protocol", CONFIG_PROTOCOLS, s->protocol);
+	json_object_set_new(object, "policy", json_string(s->policy));
+	json_object_set_new(object, "nodes", nodes);
+	set_choice(object, "target", CONFIG_TARGETS, s->target);
+	set_choice(object, "place", CONFIG_PLACES, s->place);
+	set_choice(object, "forward", CONFIG_FORWARDS, s->forward);
+	set_choice(object, "release", CONFIG_RELEASES, s->release);
+	json_object_set_new(object, "switch", json_boolean(s->switching));
+	set_choice(health, "type", CONFIG_HEALTHS, s->health.type);
+	json_object_set_new(health, "path", json_string(s->health.path));
+	if (*s->health.host)
+		json_object_set_new(health, "host", json_string(s->health.host));
+	set_duration(health, "interval", s->health.interval);
+	set_duration(health, "timeout", s->health.timeout);
+	json_object_set_new(health, "rise", json_integer(s->health.rise));
+	json_object_set_new(health, "fall", json_integer(s->health.fall));
+	json_object_set_new(object, "health", health);
+	return object;
+}
+
+json_t *document_make(const struct registry *registry, const struct config *config)
+{
+	json_t *nodes = json_array(), *services = json_array();
+
+	for (uint32_t id = 1; id < NODES_MAX; id++)
+		if (registry->nodes[id].used)
+			json_array_append_new(nodes, node_section(&registry->nodes[id]));
+	for (uint32_t id = 0; id < CONFIG_SERVICES; id++)
+		if (registry->services[id].used)
+			json_array_append_new(services, service_section(registry, id));
+	return json_pack("{s:{s:s, s:s, s:i}, s:o, s:o, s:o}", "cluster", "name", config->name,
+			 "key_file", config->key_file, "port", config->port, "front",
+			 front_section(config), "nodes", nodes, "services", services);
+}
+
+json_t *document_find(json_t *document, const char *list, const char *name, size_t *index)
+{
+	json_t *entries = json_object_get(document, list), *entry;
+	size_t at;
+
+	json_array_foreach (entries, at, entry) {
+		const char *other = json_string_value(json_object_get(entry, "name"));
+
+		if (other && !strcmp(other, name)) {
+			*index = at;
+			return entry;
+		}
+	}
+	return NULL;
+}

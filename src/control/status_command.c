@@ -1,0 +1,256 @@
+/* `baton status`, `where` and `flows`: they only ask. */
+#include "control/client.h"
+#include "control/commands.h"
+
+#include "base/fail.h"
+#include "base/table.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct options {
+	const char *cluster, *service, *client, *node;
+	uint64_t limit;
+	bool json, ended;
+};
+
+static json_int_t number(const json_t *object, const char *key)
+{
+	return json_integer_value(json_object_get(object, key));
+}
+
+static const char *text(const json_t *object, const char *key)
+{
+	const char *value = json_string_value(json_object_get(object, key));
+
+	return value ? value : "";
+}
+
+static int print_json(json_t *answer)
+{
+	json_dumpf(answer, stdout, JSON_INDENT(2));
+	putchar('\n');
+	json_decref(answer);
+	return EXIT_DONE;
+}
+
+#define OPTION_NAME                                                                                \
+	{                                                                                          \
+		"name", 0, OPTION_TEXT, "CLUSTER", "which cluster [lab]",                          \
+			offsetof(struct options, cluster)                                          \
+	}
+#define OPTION_JSON                                                                                \
+	{                                                                                          \
+		"json", 0, OPTION_FLAG, NULL, "print one JSON object",                             \
+			offsetof(struct options, json)                                             \
+	}
+
+/* ---- status ---- */
+
+static void print_services(const json_t *status)
+{
+	struct table *table =
+		table_new("SERVICE|ADDRESS|>PORT|PROTOCOL|POLICY|>UP|>NODES|>HANDED OVER|>MOVED");
+	const json_t *service, *address;
+	size_t i, j;
+
+	json_array_foreach (json_object_get(status, "services"), i, service)
+		json_array_foreach (json_object_get(service, "addresses"), j, address)
+			if (!j)
+				table_row(table, "%s|%s|%lld|%s|%s|%lld|%lld|%lld|%lld",
+					  text(service, "name"), json_string_value(address),
+					  number(service, "port"), text(service, "protocol"),
+					  text(service, "policy"), number(service, "up"),
+					  number(service, "nodes"),
+					  number(service, "handoffs_first"),
+					  number(service, "handoffs_later"));
+			else
+				table_row(table, "|%s|%lld", json_string_value(address),
+					  number(service, "port"));
+	table_print(table, stdout);
+}
+
+static void print_nodes(const json_t *status)
+{
+	struct table *table = table_new("NODE|ADDRESS|STATE|>WEIGHT|>FLOWS|>ACTIVE|>REQUESTS|>IN|"
+					">OUT|>BYTES OUT|");
+	const json_t *node, *why;
+	const char *service;
+	size_t i;
+
+	json_array_foreach (json_object_get(status, "nodes"), i, node) {
+		char bytes[16], note[256] = "";
+
+		if (!json_is_true(json_object_get(node, "connected")))
+			snprintf(note, sizeof(note), "its daemon is not connected");
+		else if (number(node, "version") != number(status, "version"))
+			snprintf(note, sizeof(note), "at version %lld", number(node, "version"));
+		json_object_foreach (json_object_get(node, "down"), service, why)
+			snprintf(note, sizeof(note), "down for %s: %s", service,
+				 json_string_value(why));
+		table_row(table, "%s|%s|%s|%lld|%lld|%lld|%lld|%lld|%lld|%s|%s", text(node, "name"),
+			  text(node, "address"), text(node, "state"), number(node, "weight"),
+			  number(node, "flows"), number(node, "active"), number(node, "requests"),
+			  number(node, "handoffs_in"), number(node, "handoffs_out"),
+			  text_bytes((double)number(node, "bytes_out"), bytes), note);
+	}
+	table_print(table, stdout);
+}
+
+static void print_status(const json_t *status)
+{
+	const json_t *front = json_object_get(status, "front"), *count;
+	bool said = false;
+	const char *reason;
+	char bytes[16];
+
+	printf("cluster %s, version %lld, front on %s (XDP %s)\n\n", text(status, "cluster"),
+	       number(status, "version"), text(front, "interface"), text(front, "xdp"));
+	print_services(status);
+	putchar('\n');
+	print_nodes(status);
+	printf("\n%lld flows; %lld packets, %s in; %lld SYNs, %lld bad cookies; %lld connections "
+	       "handed over, %lld handed on\n",
+	       number(front, "flows"), number(front, "packets"),
+	       text_bytes((double)number(front, "bytes_in"), bytes), number(front, "syn"),
+	       number(front, "cookies_bad"), number(front, "handoffs_first"),
+	       number(front, "handoffs_later"));
+	json_object_foreach (json_object_get(front, "fallbacks"), reason, count)
+		if (json_integer_value(count)) {
+			printf("%s %s %lld", said ? "," : "fallbacks:", reason,
+			       json_integer_value(count));
+			said = true;
+		}
+	if (said)
+		putchar('\n');
+}
+
+static const struct option_spec status_options[] = {OPTION_NAME, OPTION_JSON, {0}};
+
+static int run_status(const struct command *self, int argc, char **argv)
+{
+	struct options options = {.cluster = "lab"};
+	json_t *status;
+
+	if (command_parse(self, argc, argv, &options) < argc)
+		return misused("'%s' takes no operands", command_path());
+	status = client_ask(options.cluster, "front", json_pack("{s:s}", "command", "status"));
+	if (!status)
+		return EXIT_FAILED;
+	if (options.json)
+		return print_json(status);
+	print_status(status);
+	json_decref(status);
+	return EXIT_DONE;
+}
+
+const struct command command_status = {
+	.name = "status",
+	.operands = "",
+	.summary = "Show a running cluster: services, nodes, counters",
+	.description =
+		"IN and OUT are handoffs to and from a node. ACTIVE is requests in service, FLOWS "
+		"connections held.",
+	.options = status_options,
+	.run = run_status,
+};
+
+/* ---- where ---- */
+
+static const struct option_spec where_options[] = {
+	OPTION_NAME,
+	OPTION_JSON,
+	{"service", 's', OPTION_TEXT, "SERVICE",
+	 "of this service [the one that has the URL's address and port]",
+	 offsetof(struct options, service)},
+	{"client", 0, OPTION_TEXT, "ADDRESS",
+	 "asked by this client, for policies that go by it [none]",
+	 offsetof(struct options, client)},
+	{0},
+};
+
+static int run_where(const struct command *self, int argc, char **argv)
+{
+	struct options options = {.cluster = "lab"};
+	int at = command_parse(self, argc, argv, &options);
+	json_t *answer;
+
+	if (at != argc - 1)
+		return misused("'%s' takes one URL", command_path());
+	answer = client_ask(options.cluster, "front",
+			    json_pack("{s:s, s:s, s:s*, s:s*}", "command", "where", "url", argv[at],
+				      "service", options.service, "client", options.client));
+	if (!answer)
+		return EXIT_FAILED;
+	if (options.json)
+		return print_json(answer);
+	printf("%s (service %s, policy %s, reason: %s%s)\n", text(answer, "node"),
+	       text(answer, "service"), text(answer, "policy"), text(answer, "reason"),
+	       json_is_true(json_object_get(answer, "certain"))
+		       ? ""
+		       : "; the policy doesn't go by the URL alone, the next request may differ");
+	json_decref(answer);
+	return EXIT_DONE;
+}
+
+const struct command command_where = {
+	.name = "where",
+	.operands = "URL",
+	.summary = "Say which node a request would go to, and why",
+	.description = "Decided by the very code that decides in the kernel, on the same tables. "
+		       "Nothing is sent.",
+	.options = where_options,
+	.run = run_where,
+};
+
+/* ---- flows ---- */
+
+static const struct option_spec flows_options[] = {
+	OPTION_NAME,
+	OPTION_JSON,
+	{"client", 0, OPTION_TEXT, "ADDRESS[:PORT]", "only this client's",
+	 offsetof(struct options, client)},
+	{"node", 0, OPTION_TEXT, "NODE", "only those on this node", offsetof(struct options, node)},
+	{"ended", 0, OPTION_FLAG, NULL, "also those that are over but still remembered",
+	 offsetof(struct options, ended)},
+	{"limit", 'n', OPTION_COUNT, "N", "at most so many; 0 is all [100]",
+	 offsetof(struct options, limit)},
+	{0},
+};
+
+static int run_flows(const struct command *self, int argc, char **argv)
+{
+	struct options options = {.cluster = "lab", .limit = 100};
+	struct table *table;
+	json_t *answer, *flow;
+	size_t i;
+
+	if (command_parse(self, argc, argv, &options) < argc)
+		return misused("'%s' takes no operands", command_path());
+	answer = client_ask(options.cluster, "front",
+			    json_pack("{s:s, s:s*, s:s*, s:b, s:I}", "command", "flows", "client",
+				      options.client, "node", options.node, "ended", options.ended,
+				      "limit", (json_int_t)options.limit));
+	if (!answer)
+		return EXIT_FAILED;
+	if (options.json)
+		return print_json(answer);
+	table = table_new("CLIENT|TO|NODE|STATE|REASON|>HANDOFFS|>AGE|>IDLE");
+	json_array_foreach (json_object_get(answer, "flows"), i, flow)
+		table_row(table, "%s|%s|%s|%s|%s|%lld|%.1f s|%.1f s", text(flow, "client"),
+			  text(flow, "vip"), text(flow, "node"), text(flow, "state"),
+			  text(flow, "reason"), number(flow, "handoffs"),
+			  json_real_value(json_object_get(flow, "age")),
+			  json_real_value(json_object_get(flow, "idle")));
+	table_print(table, stdout);
+	json_decref(answer);
+	return EXIT_DONE;
+}
+
+const struct command command_flows = {
+	.name = "flows",
+	.operands = "",
+	.summary = "List the connections and which node has each",
+	.options = flows_options,
+	.run = run_flows,
+};

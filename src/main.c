@@ -2,17 +2,30 @@
 #include "base/command.h"
 #include "base/fail.h"
 #include "base/manual.h"
+#include "control/commands.h"
 #include "distill/distill.h"
+#include "front/front.h"
 #include "lab/lab.h"
 #include "monitor/monitor.h"
+#include "node/node.h"
 
 #include <stdio.h>
 #include <string.h>
 
 static const struct command *const commands[] = {
 	&command_distill,
+	&command_drain,
+	&command_flows,
+	&command_front,
 	&command_lab,
 	&command_monitor,
+	&command_node,
+	&command_ready,
+	&command_reload,
+	&command_service,
+	&command_status,
+	&command_weight,
+	&command_where,
 	NULL,
 };
 

@@ -1,0 +1,135 @@
+/* Keeps one health check for each node of each service, as the registry changes, and tells the
+ * registry what they find. */
+#include "front/front.h"
+
+#include "base/fail.h"
+#include "front/health.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct entry {
+	struct entry *next;
+	uint32_t service, node;
+	struct endpoint endpoint;
+	struct config_health settings;
+	struct health *health;
+	bool wanted;
+};
+
+struct checks {
+	struct front *front;
+	struct entry *first;
+};
+
+static void on_changed(bool up, const char *why, void *owner, uint32_t service, uint32_t node)
+{
+	struct checks *checks = owner;
+	struct registry *registry = checks->front->registry;
+	uint8_t *member = &registry->services[service].member[node];
+
+	if (*member == MEMBER_NONE)
+		return;
+	*member = up ? MEMBER_UP : MEMBER_DOWN;
+	registry->version++;
+	log_line(up ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "node %s is %s for service %s%s%s",
+		 registry->nodes[node].name, up ? "up" : "down",
+		 registry->services[service].settings.name, up ? "" : ": ", why);
+	front_changed(checks->front);
+}
+
+static struct entry *find(const struct checks *checks, uint32_t service, uint32_t node)
+{
+	for (struct entry *entry = checks->first; entry; entry = entry->next)
+		if (entry->service == service && entry->node == node)
+			return entry;
+	return NULL;
+}
+
+static void begin(struct checks *checks, uint32_t service, uint32_t node)
+{
+	const struct registry_service *from = &checks->front->registry->services[service];
+	struct entry *entry = find(checks, service, node);
+	struct endpoint endpoint, vip = {from->settings.addresses[0], 0};
+	char host[ENDPOINT_TEXT];
+
+	memset(&endpoint, 0, sizeof(endpoint));
+	endpoint.address = checks->front->registry->nodes[node].address;
+	endpoint.port = (uint16_t)from->settings.port;
+	vip.port = endpoint.port;
+	if (entry && !memcmp(&entry->endpoint, &endpoint, sizeof(endpoint)) &&
+	    !memcmp(&entry->settings, &from->settings.health, sizeof(entry->settings))) {
+		entry->wanted = true;
+		return;
+	}
+	entry = calloc(1, sizeof(*entry));
+	if (!entry)
+		abort();
+	entry->service = service;
+	entry->node = node;
+	entry->endpoint = endpoint;
+	entry->settings = from->settings.health;
+	entry->wanted = true;
+	entry->health = health_start(&checks->front->loop, &endpoint,
+				     *entry->settings.host ? entry->settings.host
+							   : endpoint_text(&vip, host),
+				     &entry->settings, from->member[node] == MEMBER_UP, on_changed,
+				     checks, service, node);
+	entry->next = checks->first;
+	checks->first = entry;
+}
+
+void checks_follow(struct checks *checks)
+{
+	const struct registry *registry = checks->front->registry;
+	struct entry **link = &checks->first, *entry;
+
+	for (entry = checks->first; entry; entry = entry->next)
+		entry->wanted = false;
+	for (uint32_t service = 0; service < CONFIG_SERVICES; service++) {
+		const struct registry_service *from = &registry->services[service];
+
+		if (!from->used || from->settings.health.type == HEALTH_NONE)
+			continue;
+		for (uint32_t node = 1; node < NODES_MAX; node++)
+			if (from->member[node] != MEMBER_NONE)
+				begin(checks, service, node);
+	}
+	while ((entry = *link)) {
+		if (entry->wanted) {
+			link = &entry->next;
+			continue;
+		}
+		*link = entry->next;
+		health_stop(entry->health);
+		free(entry);
+	}
+}
+
+struct checks *checks_start(struct front *front)
+{
+	struct checks *checks = calloc(1, sizeof(*checks));
+
+	if (!checks)
+		abort();
+	checks->front = front;
+	checks_follow(checks);
+	return checks;
+}
+
+void checks_end(struct checks *checks)
+{
+	for (struct entry *entry = checks->first, *next; entry; entry = next) {
+		next = entry->next;
+		health_stop(entry->health);
+		free(entry);
+	}
+	free(checks);
+}
+
+const char *checks_why(const struct checks *checks, uint32_t service, uint32_t node)
+{
+	const struct entry *entry = find(checks, service, node);
+
+	return entry ? health_why(entry->health) : "";
+}

@@ -1,0 +1,113 @@
+/* The table of flows, for people: who is where. */
+#include "front/front.h"
+
+#include "base/clock.h"
+#include "wire/front.h"
+
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BATCH = 1024 };
+
+static const char *const state_names[] = {[0] = "unknown",
+					  [FRONT_OPEN] = "open",
+					  [FRONT_CLOSING] = "closing",
+					  [FRONT_ENDED] = "ended"};
+
+static const char *const reason_names[] = {
+#define X(name, text) [PLACE_REASON_##name] = text,
+	PLACE_REASONS(X)
+#undef X
+};
+
+/* What the request asks for; NULL and 0 for anything. */
+struct filter {
+	const char *client; /* ADDRESS or ADDRESS:PORT */
+	uint32_t node;
+	bool ended; /* tombstones too */
+	json_int_t limit;
+};
+
+static const char *node_name(const struct front *front, uint32_t id)
+{
+	return id < NODES_MAX && front->registry->nodes[id].used ? front->registry->nodes[id].name
+								 : "?";
+}
+
+static void take(const struct front *front, const struct filter *filter, const struct flow_key *key,
+		 const struct front_flow *flow, json_t *list)
+{
+	uint32_t tick = (uint32_t)(clock_now() >> FRONT_TICK_SHIFT);
+	struct endpoint client = {key->client, ntohs(key->client_port)};
+	struct endpoint vip = {key->vip, ntohs(key->vip_port)};
+	char client_text[ENDPOINT_TEXT], vip_text[ENDPOINT_TEXT], address[ADDRESS_TEXT];
+	unsigned int state = flow->owner.state <= FRONT_ENDED ? flow->owner.state : 0;
+
+	endpoint_text(&client, client_text);
+	endpoint_text(&vip, vip_text);
+	address_text(&key->client, address);
+	if ((state == FRONT_ENDED && !filter->ended) ||
+	    (filter->node && filter->node != flow->owner.node) ||
+	    (filter->client && strcmp(filter->client, client_text) &&
+	     strcmp(filter->client, address)))
+		return;
+	json_array_append_new(
+		list,
+		json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:b, s:s, s:f, s:f}", "client",
+			  client_text, "vip", vip_text, "node", node_name(front, flow->owner.node),
+			  "state", state_names[state], "generation",
+			  (json_int_t)flow->owner.generation, "handoffs",
+			  (json_int_t)flow->handoffs, "confirmed",
+			  flow->owner.flags & FRONT_CONFIRMED, "reason",
+			  reason_names[flow->reason < PLACE_REASON_COUNT ? flow->reason : 0], "age",
+			  (double)(uint32_t)(tick - flow->made) / (1e9 / (1 << FRONT_TICK_SHIFT)),
+			  "idle",
+			  (double)(uint32_t)(tick - flow->seen) / (1e9 / (1 << FRONT_TICK_SHIFT))));
+}
+
+json_t *front_flows(const struct front *front, const json_t *message)
+{
+	int map = bpf_object__find_map_fd_by_name(front->object, "flows");
+	const char *node = json_string_value(json_object_get(message, "node"));
+	struct filter filter = {
+		.client = json_string_value(json_object_get(message, "client")),
+		.node = node ? registry_node_id(front->registry, node) : 0,
+		.ended = json_is_true(json_object_get(message, "ended")),
+		.limit = json_integer_value(json_object_get(message, "limit")),
+	};
+	struct flow_key *keys = calloc(BATCH, sizeof(*keys));
+	struct front_flow *flows = calloc(BATCH, sizeof(*flows));
+	json_t *list = json_array();
+	__u32 at, next, *from = NULL;
+
+	if (!keys || !flows)
+		abort();
+	if (node && !filter.node) {
+		json_decref(list);
+		list = NULL;
+	}
+	while (list) {
+		LIBBPF_OPTS(bpf_map_batch_opts, options);
+		__u32 count = BATCH;
+		int error;
+
+		error = bpf_map_lookup_batch(map, from, &next, keys, flows, &count, &options);
+		if (error && errno != ENOENT)
+			break;
+		for (__u32 i = 0; i < count; i++)
+			if (!filter.limit || (json_int_t)json_array_size(list) < filter.limit)
+				take(front, &filter, &keys[i], &flows[i], list);
+		if (error)
+			break;
+		at = next;
+		from = &at;
+	}
+	free(keys);
+	free(flows);
+	if (!list)
+		return json_pack("{s:s}", "error", "no node has that name");
+	return json_pack("{s:o}", "flows", list);
+}

@@ -1,0 +1,301 @@
+/* `baton front`: the daemon of the host that has the cluster's address. */
+#include "front/front.h"
+
+#include "base/clock.h"
+#include "base/fail.h"
+#include "control/daemon.h"
+#include "control/interface.h"
+#include "control/kernel.h"
+#include "control/state.h"
+#include "wire/header.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct options {
+	const char *file;
+	bool check, detach;
+};
+
+static const struct option_spec option_specs[] = {
+	{"config", 'c', OPTION_TEXT, "FILE", "the cluster's configuration",
+	 offsetof(struct options, file)},
+	{"check", 0, OPTION_FLAG, NULL, "check the configuration and key, and exit",
+	 offsetof(struct options, check)},
+	{"detach", 0, OPTION_FLAG, NULL, "take the program out of the kernel, and exit",
+	 offsetof(struct options, detach)},
+	{0},
+};
+
+/* ---- the registry ---- */
+
+/* The state file's "file" says which configuration it was made from: while that is the same, what
+ * commands have changed since holds over a restart. */
+static json_t *file_fingerprint(const struct config *config)
+{
+	struct registry *registry = registry_new();
+	json_t *snapshot;
+
+	registry_configure(registry, config);
+	snapshot = registry_snapshot(registry);
+	free(registry);
+	return snapshot;
+}
+
+static void save(const struct front *front)
+{
+	json_t *state = json_pack("{s:o, s:o}", "registry", registry_snapshot(front->registry),
+				  "file", file_fingerprint(&front->config));
+	int error = state_save(front->state, state);
+
+	if (error)
+		log_line(LOG_LEVEL_ERROR, "%s can't be written: %s; a restart would forget changes",
+			 front->state, strerror(-error));
+	json_decref(state);
+}
+
+static void restore(struct front *front)
+{
+	json_t *state = state_load(front->state), *file = file_fingerprint(&front->config);
+	bool known =
+		state && !registry_restore(front->registry, json_object_get(state, "registry"));
+
+	if (!known || !json_equal(json_object_get(state, "file"), file))
+		registry_configure(front->registry, &front->config);
+	/* Nodes that have gone on with the last version see that this daemon is a new one. */
+	front->registry->version++;
+	json_decref(state);
+	json_decref(file);
+}
+
+static int publish(struct front *front)
+{
+	struct datapath_host host = {.self = BATON_FRONT(0),
+				     .address4 = front->config.front.address,
+				     .address6 = front->config.front.address6};
+
+	if (!address_is_ipv4(&host.address4)) {
+		host.address6 = host.address4;
+		memset(&host.address4, 0, sizeof(host.address4));
+	}
+	memcpy(host.mac, front->mac, sizeof(host.mac));
+	datapath_host(front->datapath, &host);
+	for (uint32_t id = 1; id < NODES_MAX; id++)
+		if (front->registry->nodes[id].used)
+			neighbors_watch(front->neighbors, &front->registry->nodes[id].address);
+	return datapath_publish(front->datapath, front->registry);
+}
+
+int front_changed(struct front *front)
+{
+	int error = publish(front);
+
+	if (error)
+		log_line(LOG_LEVEL_ERROR, "filling the program's maps: %s", strerror(-error));
+	save(front);
+	checks_follow(front->checks);
+	peers_push(front->peers);
+	return error;
+}
+
+/* What a running daemon can't change. */
+static bool same_place(const struct config *now, const struct config *then, struct buffer *errors)
+{
+	const char *what =
+		strcmp(now->name, then->name)			      ? "cluster name"
+		: now->port != then->port			      ? "cluster port"
+		: strcmp(now->front.interface, then->front.interface) ? "interface"
+		: now->front.flows != then->front.flows		      ? "flows"
+		: memcmp(&now->front.control, &then->front.control, sizeof(now->front.control))
+			? "control"
+		: !address_equal(&now->front.address, &then->front.address) ? "address"
+									    : NULL;
+
+	if (what)
+		buffer_format(errors,
+			      "the front's %s can't be changed while it runs; restart the daemon "
+			      "with the new file\n",
+			      what);
+	return !what;
+}
+
+bool front_reload(struct front *front, const char *text, struct buffer *errors)
+{
+	struct config_keys keys;
+	struct config config;
+	int error;
+
+	if (text)
+		error = config_parse(&config, "request", text, strlen(text), errors);
+	else
+		error = config_read(&config, front->file, errors);
+	if (!error && !text)
+		error = config_keys_read(config.key_file, &keys, errors);
+	if (error || !same_place(&front->config, &config, errors)) {
+		config_release(&config);
+		return false;
+	}
+	if (!text) {
+		front->keys = keys;
+		datapath_keys(front->datapath, &keys);
+		config_release(&front->config);
+		front->config = config;
+	}
+	if (registry_configure(front->registry, &config) || !text)
+		front_changed(front);
+	if (text)
+		config_release(&config);
+	return true;
+}
+
+/* ---- the daemon ---- */
+
+static void on_hop(const struct address *host, const unsigned char mac[6], int ifindex, void *owner)
+{
+	struct front *front = owner;
+	char text[ADDRESS_TEXT];
+	int error;
+
+	log_line(LOG_LEVEL_INFO, "%s is at %02x:%02x:%02x:%02x:%02x:%02x", address_text(host, text),
+		 mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+	/* Device 0 means the one the segment came by, which spares XDP a redirect. */
+	datapath_hop(front->datapath, host, mac, ifindex == front->ifindex ? 0 : ifindex);
+	error = datapath_refresh(front->datapath);
+	if (error)
+		log_line(LOG_LEVEL_ERROR, "telling the program where a node is: %s",
+			 strerror(-error));
+}
+
+static void on_hangup(uv_signal_t *signal, int number)
+{
+	struct front *front = signal->data;
+	struct buffer errors = BUFFER_EMPTY;
+	char *line, *rest;
+
+	(void)number;
+	if (front_reload(front, NULL, &errors))
+		log_line(LOG_LEVEL_INFO, "configuration read again");
+	rest = errors.data;
+	while (rest && (line = strsep(&rest, "\n")))
+		if (*line)
+			log_line(LOG_LEVEL_ERROR, "not taken over: %s", line);
+	buffer_release(&errors);
+}
+
+static void stop(struct front *front)
+{
+	requests_end(front->requests);
+	checks_end(front->checks);
+	peers_end(front->peers);
+	flow_sweep_end(front->sweep);
+	neighbors_end(front->neighbors);
+	uv_close((uv_handle_t *)&front->terminate, NULL);
+	uv_close((uv_handle_t *)&front->interrupt, NULL);
+	uv_close((uv_handle_t *)&front->hangup, NULL);
+}
+
+static void on_signal(uv_signal_t *signal, int number)
+{
+	log_line(LOG_LEVEL_INFO, "signal %d: the daemon ends, the program stays attached", number);
+	stop(signal->data);
+}
+
+static int run(struct front *front)
+{
+	char path[PATH_ROOM], why[512], text[ENDPOINT_TEXT];
+	int error;
+
+	front->started = clock_now();
+	if (interface_find(front->config.front.interface, &front->ifindex, front->mac))
+		return failed("no Ethernet device '%s' here; is this the front, and is its "
+			      "'interface' right in the configuration?",
+			      front->config.front.interface);
+	error = daemon_directory(&front->config);
+	if (error)
+		return error;
+	error = front_attach(front, why);
+	if (error)
+		return failed("%s", why);
+	front->registry = registry_new();
+	datapath_keys(front->datapath, &front->keys);
+	if (!datapath_was_ready(front->datapath))
+		datapath_clock(front->datapath, daemon_clock_offset());
+	uv_loop_init(&front->loop);
+	front->neighbors = neighbors_new(&front->loop, on_hop, front);
+	if (!front->neighbors)
+		return failed_errno(errno, "asking the kernel for neighbours");
+	restore(front);
+	error = publish(front);
+	if (error)
+		return failed_errno(error, "filling the program's maps");
+	save(front);
+	path_socket(path, front->config.name, "front");
+	error = requests_serve(&front->loop, path, front_answer, front, &front->requests);
+	if (error == -EADDRINUSE)
+		return failed("%s: a daemon of this front is running; end it first", path);
+	if (error)
+		return failed_errno(error, "%s", path);
+	front->peers = peers_start(front, &error);
+	if (!front->peers)
+		return failed("listening at %s for the nodes: %s",
+			      endpoint_text(&front->config.front.control, text),
+			      uv_strerror(error));
+	front->checks = checks_start(front);
+	front->sweep = flow_sweep_start(front);
+	daemon_signals(&front->loop, &front->terminate, &front->interrupt, on_signal, front);
+	uv_signal_init(&front->loop, &front->hangup);
+	front->hangup.data = front;
+	uv_signal_start(&front->hangup, on_hangup, SIGHUP);
+	log_line(LOG_LEVEL_INFO, "front of cluster %s: XDP attached to %s (%s mode), nodes at %s",
+		 front->config.name, front->config.front.interface,
+		 front->native ? "native" : "generic",
+		 endpoint_text(&front->config.front.control, text));
+	uv_run(&front->loop, UV_RUN_DEFAULT);
+	uv_loop_close(&front->loop);
+	datapath_free(front->datapath);
+	free(front->registry);
+	return EXIT_DONE;
+}
+
+static int command(const struct command *self, int argc, char **argv)
+{
+	struct options options = {0};
+	struct front front = {0};
+	int error;
+
+	if (command_parse(self, argc, argv, &options) < argc)
+		return misused("'%s' takes no operands", command_path());
+	error = daemon_configuration(options.file, options.detach ? NULL : &front.keys,
+				     &front.config);
+	if (error)
+		return error;
+	front.file = options.file;
+	path_pins(front.pins, front.config.name, "front");
+	path_state(front.state, front.config.name, "front");
+	if (options.detach) {
+		error = daemon_detach(front.pins, front.state);
+	} else if (options.check) {
+		printf("cluster %s: %u nodes, %u services; configuration and key are right\n",
+		       front.config.name, front.config.node_count, front.config.service_count);
+		error = EXIT_DONE;
+	} else {
+		error = run(&front);
+	}
+	config_release(&front.config);
+	return error;
+}
+
+const struct command command_front = {
+	.name = "front",
+	.operands = "",
+	.summary = "Run the front's daemon: the cluster's address is here",
+	.description =
+		"Loads the program that answers SYNs, places requests and hands connections to the "
+		"nodes, tells the nodes' daemons what the cluster is, watches the servers' health "
+		"and answers commands (status, drain, where, ...). The program stays attached when "
+		"the daemon ends; --detach takes it away. SIGHUP reads the configuration again.",
+	.options = option_specs,
+	.run = command,
+};

@@ -1,0 +1,122 @@
+/* The front's daemon: what its parts share. Everything runs in one loop, in one thread.
+ *
+ * The program in the kernel does the work; the daemon tells it and the nodes' daemons what the
+ * cluster is, watches the nodes' health, forgets flows that are over and answers commands. When it
+ * dies, connections go on, and new ones too. */
+#ifndef BATON_FRONT_FRONT_H
+#define BATON_FRONT_FRONT_H
+
+#include "base/command.h"
+#include "control/channel.h"
+#include "control/config.h"
+#include "control/datapath.h"
+#include "control/neighbors.h"
+#include "control/paths.h"
+#include "control/requests.h"
+
+#include <bpf/libbpf.h>
+#include <uv.h>
+
+struct checks;
+struct peers;
+struct flow_sweep;
+struct pages;
+
+struct front {
+	uv_loop_t loop;
+	const char *file; /* of the configuration */
+	struct config config;
+	struct config_keys keys;
+	int ifindex;
+	unsigned char mac[6];
+	bool native; /* how XDP is attached */
+	char pins[PATH_ROOM], state[PATH_ROOM];
+	uint64_t started; /* clock_now() */
+
+	struct bpf_object *object;
+	struct datapath *datapath;
+	struct registry *registry;
+
+	struct neighbors *neighbors;
+	struct request_server *requests;
+	struct checks *checks;
+	struct peers *peers;
+	struct flow_sweep *sweep;
+	struct pages *pages; /* NULL: none configured */
+	uv_signal_t terminate, interrupt, hangup;
+};
+
+extern const struct command command_front;
+
+/* attach.c: loads the program and attaches it, or replaces that of an earlier daemon. Returns 0 or
+ * -errno with one sentence in `why`. */
+int front_attach(struct front *front, char why[512]);
+
+/* front.c: the registry has changed (its version was raised): the program, the state file, the
+ * checks and all nodes are told. Returns 0 or -errno. */
+int front_changed(struct front *front);
+
+/* Takes over the configuration as `text` or, if NULL, from its file. Returns whether it was right;
+ * `errors` says what wasn't. */
+bool front_reload(struct front *front, const char *text, struct buffer *errors);
+
+/* ---- peers.c: the nodes' daemons ---- */
+
+struct peers *peers_start(struct front *front, int *error);
+void peers_end(struct peers *peers);
+
+/* Sends the registry to all. */
+void peers_push(struct peers *peers);
+
+/* Whether the daemon of a node is connected; what it reported last (borrowed, or NULL); the version
+ * it goes by. */
+bool peers_connected(const struct peers *peers, const char *node);
+const json_t *peers_report(const struct peers *peers, const char *node);
+uint64_t peers_version(const struct peers *peers, const char *node);
+
+/* Answers `request` with `answer` (taken over), to which "version" and the list "late" are added,
+ * as soon as every node goes by the registry's version, or after 2 s; "late" names those that
+ * don't. */
+void peers_settle(struct peers *peers, struct request *request, json_t *answer);
+
+/* ---- checks.c: the health of every node in every service ---- */
+
+struct checks *checks_start(struct front *front);
+void checks_end(struct checks *checks);
+
+/* The registry has changed: checks begin and end. */
+void checks_follow(struct checks *checks);
+
+/* Why the node is down for a service, "" if it is not. */
+const char *checks_why(const struct checks *checks, uint32_t service, uint32_t node);
+
+/* ---- sweep.c: forgets flows that are over ---- */
+
+struct flow_sweep *flow_sweep_start(struct front *front);
+void flow_sweep_end(struct flow_sweep *sweep);
+
+/* Open flows at the last sweep. */
+uint64_t flow_sweep_open(const struct flow_sweep *sweep);
+
+/* ---- status.c ---- */
+
+/* The object that `status --json` prints; a new reference. */
+json_t *front_status(const struct front *front);
+
+/* ---- answers.c ---- */
+
+/* Answers one request of the control socket. */
+void front_answer(struct request *request, const json_t *message, void *owner);
+
+/* ---- where.c ---- */
+
+/* The answer to {"command": "where", "url": URL}; a new reference, with "error" if there is none.
+ */
+json_t *front_where(const struct front *front, const json_t *message);
+
+/* ---- flows.c ---- */
+
+/* The answer to {"command": "flows"}. */
+json_t *front_flows(const struct front *front, const json_t *message);
+
+#endif

@@ -1,0 +1,28 @@
+/* Active health checks: one for each node of each service, from the front to the node's own address
+ * and the service's port. `rise` good answers in a row make a node up, `fall` bad ones down. */
+#ifndef BATON_FRONT_HEALTH_H
+#define BATON_FRONT_HEALTH_H
+
+#include "control/config.h"
+
+#include <uv.h>
+
+struct health;
+
+/* The node changed to up or down; `why` tells of a failure. */
+typedef void (*health_changed)(bool up, const char *why, void *owner, uint32_t service,
+			       uint32_t node);
+
+/* Begins; the node counts as `up` until shown otherwise. `host` is what HTTP checks ask for. The
+ * check keeps copies of what it is given. */
+struct health *health_start(uv_loop_t *loop, const struct endpoint *endpoint, const char *host,
+			    const struct config_health *settings, bool up, health_changed changed,
+			    void *owner, uint32_t service, uint32_t node);
+
+/* Why the last check failed; "" if it was good or there was none. */
+const char *health_why(const struct health *health);
+
+/* Ends; memory goes once the loop has run. */
+void health_stop(struct health *health);
+
+#endif

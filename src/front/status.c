@@ -1,0 +1,180 @@
+#include "front/front.h"
+
+#include "base/clock.h"
+#include "control/percpu.h"
+#include "wire/counters.h"
+
+#include <string.h>
+
+enum { NODE_WORDS = sizeof(struct front_node_counters) / sizeof(uint64_t) };
+
+static const char *const counter_names[] = {
+#define X(name, key, help) [FRONT_COUNT_##name] = key,
+	FRONT_COUNTERS(X)
+#undef X
+};
+
+static const char *const reason_names[] = {
+#define X(name, text) [PLACE_REASON_##name] = text,
+	PLACE_REASONS(X)
+#undef X
+};
+
+/* Counters called fallback_REASON are also shown as fallbacks{REASON}. */
+static json_t *front_section(const struct front *front)
+{
+	static const char prefix[] = "fallback_";
+	int map = bpf_object__find_map_fd_by_name(front->object, "front_counters");
+	json_t *object = json_object(), *fallbacks = json_object();
+
+	json_object_set_new(object, "flows",
+			    json_integer((json_int_t)flow_sweep_open(front->sweep)));
+	for (uint32_t i = 0; i < FRONT_COUNT_COUNT; i++) {
+		uint64_t value;
+
+		percpu_sum(map, i, &value, 1);
+		json_object_set_new(object, counter_names[i], json_integer((json_int_t)value));
+		if (!strncmp(counter_names[i], prefix, strlen(prefix)))
+			json_object_set_new(fallbacks, counter_names[i] + strlen(prefix),
+					    json_integer((json_int_t)value));
+	}
+	json_object_set_new(object, "fallbacks", fallbacks);
+	json_object_set_new(object, "xdp", json_string(front->native ? "native" : "generic"));
+	json_object_set_new(object, "interface", json_string(front->config.front.interface));
+	return object;
+}
+
+/* What the node counted, summed over the services. */
+struct totals {
+	json_int_t requests, handoffs_in, first_in, handoffs_out, bytes_in, bytes_out, active;
+	json_int_t first_byte_ns, whole_ns;
+};
+
+static json_int_t number(const json_t *object, const char *key)
+{
+	return json_integer_value(json_object_get(object, key));
+}
+
+static void add_up(const json_t *report, struct totals *totals)
+{
+	const json_t *service;
+	size_t index;
+
+	memset(totals, 0, sizeof(*totals));
+	json_array_foreach (json_object_get(report, "services"), index, service) {
+		totals->requests += number(service, "requests");
+		totals->handoffs_in += number(service, "handoffs_in");
+		totals->first_in += number(service, "first_in");
+		totals->handoffs_out += number(service, "handoffs_out");
+		totals->bytes_in += number(service, "bytes_in");
+		totals->bytes_out += number(service, "bytes_out");
+		totals->first_byte_ns += number(service, "first_byte_ns");
+		totals->whole_ns += number(service, "whole_ns");
+		totals->active += number(service, "begun") - number(service, "requests") -
+				  number(service, "abandoned");
+	}
+	/* Read one after the other while they change. */
+	if (totals->active < 0)
+		totals->active = 0;
+}
+
+static json_t *reasons(const struct front_node_counters *counters)
+{
+	json_t *object = json_object();
+
+	for (unsigned int i = 0; i < PLACE_REASON_COUNT && i < 16; i++)
+		if (counters->reasons[i])
+			json_object_set_new(object, reason_names[i],
+					    json_integer((json_int_t)counters->reasons[i]));
+	return object;
+}
+
+static json_t *node_section(const struct front *front, uint32_t id)
+{
+	int map = bpf_object__find_map_fd_by_name(front->object, "front_nodes");
+	const struct registry_node *node = &front->registry->nodes[id];
+	const json_t *report = peers_report(front->peers, node->name);
+	union {
+		uint64_t words[NODE_WORDS];
+		struct front_node_counters counters;
+	} sum;
+	json_t *object, *why = json_object();
+	char address[ADDRESS_TEXT];
+	struct totals totals;
+
+	percpu_sum(map, id, sum.words, NODE_WORDS);
+	add_up(report, &totals);
+	object = json_pack("{s:s, s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "name",
+			   node->name, "address", address_text(&node->address, address), "state",
+			   node_state_name(registry_node_state(front->registry, id)), "weight",
+			   node->weight, "active", totals.active, "requests", totals.requests,
+			   "handoffs_in", totals.handoffs_in, "first_in", totals.first_in,
+			   "handoffs_out", totals.handoffs_out, "bytes_in", totals.bytes_in,
+			   "bytes_out", totals.bytes_out);
+	json_object_set_new(object, "id", json_integer(id));
+	json_object_set_new(object, "flows", json_integer(number(report, "flows")));
+	json_object_set_new(object, "connected",
+			    json_boolean(peers_connected(front->peers, node->name)));
+	json_object_set_new(object, "version",
+			    json_integer((json_int_t)peers_version(front->peers, node->name)));
+	json_object_set_new(object, "first_byte_ns", json_integer(totals.first_byte_ns));
+	json_object_set_new(object, "whole_ns", json_integer(totals.whole_ns));
+	json_object_set_new(object, "packets", json_integer((json_int_t)sum.counters.packets));
+	json_object_set_new(object, "bytes", json_integer((json_int_t)sum.counters.bytes));
+	json_object_set_new(object, "reasons", reasons(&sum.counters));
+	json_object_set_new(object, "counters",
+			    report ? json_incref(json_object_get(report, "counters"))
+				   : json_object());
+	for (uint32_t service = 0; service < CONFIG_SERVICES; service++)
+		if (front->registry->services[service].used &&
+		    front->registry->services[service].member[id] == MEMBER_DOWN)
+			json_object_set_new(why, front->registry->services[service].settings.name,
+					    json_string(checks_why(front->checks, service, id)));
+	json_object_set_new(object, "down", why);
+	return object;
+}
+
+static json_t *service_section(const struct front *front, uint32_t id)
+{
+	const struct registry_service *service = &front->registry->services[id];
+	int map = bpf_object__find_map_fd_by_name(front->object, "front_services");
+	json_t *addresses = json_array();
+	uint64_t words[sizeof(struct front_service_counters) / sizeof(uint64_t)];
+	const struct front_service_counters *counters = (const void *)words;
+	char text[ADDRESS_TEXT], protocol[CONFIG_NAME];
+	int up = 0, members = 0;
+
+	for (uint32_t node = 1; node < NODES_MAX; node++) {
+		members += service->member[node] != MEMBER_NONE;
+		up += service->member[node] == MEMBER_UP && !front->registry->nodes[node].draining;
+	}
+	for (unsigned int i = 0; i < service->settings.address_count; i++)
+		json_array_append_new(addresses, json_string(address_text(
+							 &service->settings.addresses[i], text)));
+	percpu_sum(map, id, words, sizeof(words) / sizeof(words[0]));
+	return json_pack(
+		"{s:s, s:o, s:i, s:s, s:s, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I}", "name",
+		service->settings.name, "addresses", addresses, "port", service->settings.port,
+		"protocol", config_choice(CONFIG_PROTOCOLS, service->settings.protocol, protocol),
+		"policy", service->settings.policy, "nodes", members, "up", up, "packets",
+		(json_int_t)counters->packets, "bytes_in", (json_int_t)counters->bytes_in, "syn",
+		(json_int_t)counters->syn, "handoffs_first", (json_int_t)counters->handoffs_first,
+		"handoffs_later", (json_int_t)counters->handoffs_later, "fallbacks",
+		(json_int_t)counters->fallbacks);
+}
+
+json_t *front_status(const struct front *front)
+{
+	json_t *nodes = json_array(), *services = json_array();
+
+	for (uint32_t id = 1; id < NODES_MAX; id++)
+		if (front->registry->nodes[id].used)
+			json_array_append_new(nodes, node_section(front, id));
+	for (uint32_t id = 0; id < CONFIG_SERVICES; id++)
+		if (front->registry->services[id].used)
+			json_array_append_new(services, service_section(front, id));
+	return json_pack("{s:s, s:I, s:f, s:o, s:o, s:o}", "cluster", front->config.name, "version",
+			 (json_int_t)front->registry->version, "uptime",
+			 (double)(clock_now() - front->started) / NS_PER_S, "front",
+			 front_section(front), "nodes", nodes, "services", services);
+}

@@ -1,0 +1,74 @@
+/* Runs the program that forgets flows that are over: it goes over the table in the kernel, so no
+ * entry is copied and none is taken away from under a packet. */
+#include "front/front.h"
+
+#include "base/clock.h"
+#include "base/fail.h"
+#include "wire/front.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TICK_MS = 2000 };
+
+struct flow_sweep {
+	uv_timer_t timer;
+	struct front *front;
+	int program;
+	struct front_sweep last;
+	bool said;
+};
+
+static void run(struct flow_sweep *sweep)
+{
+	struct front_sweep context = {.idle_ticks =
+					      FRONT_TICKS(sweep->front->registry->idle / NS_PER_S)};
+	LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = &context, .ctx_size_in = sizeof(context),
+		    .ctx_out = &context, .ctx_size_out = sizeof(context));
+
+	if (bpf_prog_test_run_opts(sweep->program, &options)) {
+		if (!sweep->said)
+			log_line(LOG_LEVEL_ERROR, "sweeping the flows: %s", strerror(errno));
+		sweep->said = true;
+		return;
+	}
+	sweep->last = context;
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+	run(timer->data);
+}
+
+struct flow_sweep *flow_sweep_start(struct front *front)
+{
+	struct flow_sweep *sweep = calloc(1, sizeof(*sweep));
+
+	if (!sweep)
+		abort();
+	sweep->front = front;
+	sweep->program =
+		bpf_program__fd(bpf_object__find_program_by_name(front->object, "front_sweep"));
+	uv_timer_init(&front->loop, &sweep->timer);
+	sweep->timer.data = sweep;
+	run(sweep);
+	uv_timer_start(&sweep->timer, on_tick, TICK_MS, TICK_MS);
+	return sweep;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	free(handle->data);
+}
+
+void flow_sweep_end(struct flow_sweep *sweep)
+{
+	uv_close((uv_handle_t *)&sweep->timer, on_closed);
+}
+
+uint64_t flow_sweep_open(const struct flow_sweep *sweep)
+{
+	return sweep->last.open;
+}

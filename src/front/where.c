@@ -1,0 +1,172 @@
+/* Which node a request would go to, by the same lines that decide in the kernel, on the same
+ * tables.
+ */
+#include "front/front.h"
+
+#include "bpf/target.h"
+#include "place/build.h"
+#include "place/place.h"
+
+#include <curl/curl.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const reason_names[] = {
+#define X(name, text) [PLACE_REASON_##name] = text,
+	PLACE_REASONS(X)
+#undef X
+};
+
+/* The parts of a URL that place a request. */
+struct target {
+	char *host, *port, *path, *query;
+	bool port_given;
+};
+
+static void target_release(struct target *target)
+{
+	curl_free(target->host);
+	curl_free(target->port);
+	curl_free(target->path);
+	curl_free(target->query);
+}
+
+static bool target_read(const char *url, struct target *target)
+{
+	CURLU *handle = curl_url();
+	char *port = NULL;
+	bool good;
+
+	memset(target, 0, sizeof(*target));
+	if (!handle)
+		abort();
+	good = !curl_url_set(handle, CURLUPART_URL, url, CURLU_DEFAULT_SCHEME) &&
+	       !curl_url_get(handle, CURLUPART_HOST, &target->host, 0) &&
+	       !curl_url_get(handle, CURLUPART_PORT, &target->port, CURLU_DEFAULT_PORT) &&
+	       !curl_url_get(handle, CURLUPART_PATH, &target->path, 0);
+	if (good) {
+		curl_url_get(handle, CURLUPART_QUERY, &target->query, 0);
+		target->port_given = !curl_url_get(handle, CURLUPART_PORT, &port, 0);
+		curl_free(port);
+	}
+	curl_url_cleanup(handle);
+	if (!good)
+		target_release(target);
+	return good;
+}
+
+/* The service called `name`; or that whose address and port the URL names; or, since a host's name
+ * tells no address, the first one with that port. -1: none. */
+static int find_service(const struct registry *registry, const char *name,
+			const struct target *target)
+{
+	uint32_t port = (uint32_t)atoi(target->port);
+	struct address address;
+	int found = -1;
+	bool literal;
+
+	if (name)
+		return registry_service_id(registry, name);
+	literal = !address_parse(target->host, &address);
+	if (target->host[0] == '[') {
+		char text[ADDRESS_TEXT];
+
+		snprintf(text, sizeof(text), "%.*s", (int)strcspn(target->host + 1, "]"),
+			 target->host + 1);
+		literal = !address_parse(text, &address);
+	}
+	for (int id = 0; id < CONFIG_SERVICES && found < 0; id++) {
+		const struct registry_service *service = &registry->services[id];
+
+		if (!service->used || service->settings.port != port ||
+		    service->settings.protocol == PROTOCOL_UDP)
+			continue;
+		if (!literal)
+			found = id;
+		for (unsigned int i = 0; i < service->settings.address_count && found < 0; i++)
+			if (literal && address_equal(&service->settings.addresses[i], &address))
+				found = id;
+	}
+	return found;
+}
+
+/* Fills the scratch with the head that a client would send. Returns its length; 0: too long. */
+static __u32 write_head(const struct target *target, struct scratch *scratch)
+{
+	int length =
+		snprintf((char *)scratch->bytes, SCRATCH_SIZE,
+			 "GET %s%s%s HTTP/1.1\r\nHost: %s%s%s\r\n\r\n", target->path,
+			 target->query ? "?" : "", target->query ? target->query : "", target->host,
+			 target->port_given ? ":" : "", target->port_given ? target->port : "");
+
+	return length > 0 && length < SCRATCH_SIZE ? (__u32)length : 0;
+}
+
+static json_t *fail(const char *why)
+{
+	return json_pack("{s:s}", "error", why);
+}
+
+static json_t *decide(const struct front *front, int id, const struct target *target,
+		      const struct address *client)
+{
+	const struct config_service *settings = &front->registry->services[id].settings;
+	struct scratch *scratch = calloc(1, sizeof(*scratch));
+	struct place_query query = {.pool = (__u32)id, .flags = PLACE_PEEK};
+	struct http_request request;
+	__u32 wants, length;
+	int node;
+
+	if (!scratch)
+		abort();
+	place_world = datapath_world(front->datapath);
+	wants = place_wants(query.pool);
+	length = write_head(target, scratch);
+	if (!length) {
+		free(scratch);
+		return fail("this URL is longer than the front reads; such a request is placed by "
+			    "its client's address");
+	}
+	http_request_parse(scratch, length, &request);
+	query.client = place_client(client);
+	if (settings->place == PLACE_SPREAD) {
+		query.target = query.client;
+		query.carp = (__u32)query.client;
+		query.md5 = (__u32)query.client;
+	} else {
+		place_request(&query, wants, scratch, &request, settings->target == TARGET_URL);
+	}
+	free(scratch);
+	node = place_choose(&query);
+	if (node <= 0)
+		return fail("no node of the service is up");
+	return json_pack("{s:s, s:s, s:s, s:s, s:b}", "service", settings->name, "node",
+			 front->registry->nodes[node].name, "policy", settings->policy, "reason",
+			 reason_names[query.reason < PLACE_REASON_COUNT ? query.reason : 0],
+			 "certain", !(wants & (PLACE_WANT_LOAD | PLACE_WANT_RANDOM)) && wants);
+}
+
+json_t *front_where(const struct front *front, const json_t *message)
+{
+	const char *url = json_string_value(json_object_get(message, "url"));
+	const char *client_text = json_string_value(json_object_get(message, "client"));
+	const char *name = json_string_value(json_object_get(message, "service"));
+	struct address client = {0};
+	struct target target;
+	json_t *answer;
+	int id;
+
+	if (client_text && address_parse(client_text, &client))
+		return fail("the client must be an IPv4 or IPv6 address");
+	if (!url || !target_read(url, &target))
+		return fail("that is no URL; write for example http://10.77.0.100/index.html");
+	id = find_service(front->registry, name, &target);
+	if (id < 0)
+		answer = fail(name ? "no service has that name; 'baton service list' lists them"
+				   : "no service has that address and port; 'baton service list' "
+				     "lists them");
+	else
+		answer = decide(front, id, &target, &client);
+	target_release(&target);
+	return answer;
+}

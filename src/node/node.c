@@ -1,0 +1,206 @@
+/* `baton node`: the daemon of a host that runs a server. */
+#include "node/node.h"
+
+#include "base/clock.h"
+#include "base/fail.h"
+#include "control/commands.h"
+#include "control/daemon.h"
+#include "control/interface.h"
+#include "control/kernel.h"
+#include "control/state.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct options {
+	const char *file, *name;
+	bool check, detach;
+};
+
+static const struct option_spec option_specs[] = {
+	{"config", 'c', OPTION_TEXT, "FILE", "the cluster's configuration",
+	 offsetof(struct options, file)},
+	{"name", 'n', OPTION_TEXT, "NAME", "which of its nodes this is [the host's name]",
+	 offsetof(struct options, name)},
+	{"check", 0, OPTION_FLAG, NULL, "check the configuration, key and kernel, and exit",
+	 offsetof(struct options, check)},
+	{"detach", 0, OPTION_FLAG, NULL, "take the programs out of the kernel, and exit",
+	 offsetof(struct options, detach)},
+	{0},
+};
+
+int node_publish(struct node *node)
+{
+	struct datapath_host host = {.address4 = node->self.address,
+				     .address6 = node->self.address6};
+
+	/* The one address of an IPv6 host. */
+	if (!address_is_ipv4(&host.address4)) {
+		host.address6 = host.address4;
+		memset(&host.address4, 0, sizeof(host.address4));
+	}
+	host.self = (uint16_t)registry_node_id(node->registry, node->name);
+	memcpy(host.mac, node->mac, sizeof(host.mac));
+	datapath_host(node->datapath, &host);
+	return datapath_publish(node->datapath, node->registry);
+}
+
+static void on_hop(const struct address *host, const unsigned char mac[6], int ifindex, void *owner)
+{
+	struct node *node = owner;
+	int error;
+
+	datapath_hop(node->datapath, host, mac, ifindex);
+	error = datapath_refresh(node->datapath);
+	if (error)
+		log_line(LOG_LEVEL_ERROR, "telling the programs where the front is: %s",
+			 strerror(-error));
+}
+
+/* What to go by until the front says: what it said last; what the programs go by already; or the
+ * file, so that a node serves even if no front ever answered its daemon. */
+static int begin(struct node *node)
+{
+	json_t *state = state_load(node->state);
+	bool known = state && !registry_restore(node->registry, state) &&
+		     !strcmp(node->registry->cluster, node->config.name);
+
+	json_decref(state);
+	if (!known)
+		registry_configure(node->registry, &node->config);
+	if (!datapath_was_ready(node->datapath))
+		datapath_clock(node->datapath, daemon_clock_offset());
+	if (!known && datapath_was_ready(node->datapath))
+		return datapath_refresh(node->datapath);
+	node->registry->version = known ? node->registry->version : 0;
+	return node_publish(node);
+}
+
+static void stop(struct node *node)
+{
+	requests_end(node->requests);
+	link_end(node->link);
+	held_sweep_end(node->sweep);
+	park_end(node->park);
+	neighbors_end(node->neighbors);
+	uv_close((uv_handle_t *)&node->terminate, NULL);
+	uv_close((uv_handle_t *)&node->interrupt, NULL);
+}
+
+static void on_signal(uv_signal_t *signal, int number)
+{
+	log_line(LOG_LEVEL_INFO, "signal %d: the daemon ends, the programs stay attached", number);
+	stop(signal->data);
+}
+
+static int run(struct node *node)
+{
+	char path[PATH_ROOM], why[512];
+	int error;
+
+	if (interface_find(node->self.interface, &node->ifindex, node->mac))
+		return failed("no Ethernet device '%s' here; is this host '%s', and is its "
+			      "'interface' right in the configuration?",
+			      node->self.interface, node->name);
+	error = daemon_directory(&node->config);
+	if (error)
+		return error;
+	error = node_attach(node, why);
+	if (error)
+		return failed("%s", why);
+	node->registry = registry_new();
+	datapath_keys(node->datapath, &node->keys);
+	uv_loop_init(&node->loop);
+	node->neighbors = neighbors_new(&node->loop, on_hop, node);
+	if (!node->neighbors)
+		return failed_errno(errno, "asking the kernel for neighbours");
+	neighbors_watch(node->neighbors, &node->config.front.address);
+	error = begin(node);
+	if (error)
+		return failed_errno(error, "filling the programs' maps");
+	node->park = park_start(node);
+	if (!node->park)
+		return failed_errno(errno, "taking parked segments");
+	path_socket(path, node->config.name, daemon_host("node-", node->name));
+	error = requests_serve(&node->loop, path, node_answer, node, &node->requests);
+	if (error == -EADDRINUSE)
+		return failed("%s: a daemon of this node is running; end it first", path);
+	if (error)
+		return failed_errno(error, "%s", path);
+	node->sweep = held_sweep_start(node);
+	node->link = link_start(node);
+	daemon_signals(&node->loop, &node->terminate, &node->interrupt, on_signal, node);
+	log_line(LOG_LEVEL_INFO, "node %s of cluster %s: attached to %s", node->name,
+		 node->config.name, node->self.interface);
+	uv_run(&node->loop, UV_RUN_DEFAULT);
+	uv_loop_close(&node->loop);
+	datapath_free(node->datapath);
+	free(node->registry);
+	return EXIT_DONE;
+}
+
+static int check_only(const struct node *node)
+{
+	static const char *const needs[] = {"bpf_sk_assign_tcp_reqsk", NULL};
+	char why[256];
+
+	if (kernel_check(needs, why))
+		return failed("%s", why);
+	printf("node %s of cluster %s: configuration, key and kernel are right\n", node->name,
+	       node->config.name);
+	return EXIT_DONE;
+}
+
+static int command(const struct command *self, int argc, char **argv)
+{
+	struct options options = {0};
+	const struct config_node *found;
+	struct node node = {0};
+	int error;
+
+	for (const struct command *const *c = self->commands; argc > 1 && *c; c++)
+		if (!strcmp((*c)->name, argv[1]))
+			return command_dispatch(self, argc, argv);
+	if (command_parse(self, argc, argv, &options) < argc)
+		return misused("'%s' takes options, or add, set, del or list", command_path());
+	error = daemon_configuration(options.file, options.detach ? NULL : &node.keys,
+				     &node.config);
+	if (error)
+		return error;
+	snprintf(node.name, sizeof(node.name), "%s",
+		 options.name ? options.name : daemon_host_name());
+	found = config_node_named(&node.config, node.name);
+	if (!found) {
+		error = misused("%s: no node is called '%s'; give one of its names with --name",
+				options.file, node.name);
+		goto out;
+	}
+	node.self = *found;
+	path_pins(node.pins, node.config.name, daemon_host("node-", node.name));
+	path_state(node.state, node.config.name, daemon_host("node-", node.name));
+	if (options.detach)
+		error = daemon_detach(node.pins, node.state);
+	else if (options.check)
+		error = check_only(&node);
+	else
+		error = run(&node);
+out:
+	config_release(&node.config);
+	return error;
+}
+
+const struct command command_node = {
+	.name = "node",
+	.operands = "",
+	.summary = "Run a node's daemon; or add, change, remove and list nodes",
+	.description =
+		"Loads the programs that build connections from what the front hands over, follow "
+		"them, and give them back at a request that belongs to another node. The programs "
+		"stay attached when the daemon ends; --detach takes them away.\n\nWith a command "
+		"(add, set, del, list) it changes a running cluster's nodes instead.",
+	.commands = node_commands,
+	.options = option_specs,
+	.run = command,
+};

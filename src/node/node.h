@@ -1,0 +1,77 @@
+/* The node's daemon: what its parts share. Everything runs in one loop, in one thread.
+ *
+ * The programs do the work; the daemon tells them what the cluster is (from the front's snapshots),
+ * forgets flows that are over, gives parked segments back, and reports to the front. When it dies,
+ * connections go on, and new ones too. */
+#ifndef BATON_NODE_NODE_H
+#define BATON_NODE_NODE_H
+
+#include "base/command.h"
+#include "control/channel.h"
+#include "control/config.h"
+#include "control/datapath.h"
+#include "control/neighbors.h"
+#include "control/paths.h"
+#include "control/requests.h"
+
+#include <bpf/libbpf.h>
+#include <uv.h>
+
+struct link;
+struct park;
+struct held_sweep;
+
+struct node {
+	uv_loop_t loop;
+	char name[CONFIG_NAME];
+	struct config config;
+	struct config_keys keys;
+	struct config_node self;
+	int ifindex;
+	unsigned char mac[6];
+	char pins[PATH_ROOM], state[PATH_ROOM];
+
+	struct bpf_object *object;
+	struct datapath *datapath;
+	struct registry *registry; /* what the programs go by */
+
+	struct neighbors *neighbors;
+	struct request_server *requests;
+	struct link *link;
+	struct park *park;
+	struct held_sweep *sweep;
+	uv_signal_t terminate, interrupt;
+};
+
+extern const struct command command_node;
+
+/* attach.c: loads the programs and attaches them, or replaces those of an earlier daemon. Returns 0
+ * or -errno with one sentence in `why`. */
+int node_attach(struct node *node, char why[512]);
+
+/* Makes the programs go by node->registry. Returns 0 or -errno. */
+int node_publish(struct node *node);
+
+/* link.c: the connection to the front, made again when it breaks. */
+struct link *link_start(struct node *node);
+void link_end(struct link *link);
+bool link_is_up(const struct link *link);
+
+/* park.c: segments that wait for an old socket to go. Returns NULL with errno set if it can't. */
+struct park *park_start(struct node *node);
+void park_end(struct park *park);
+
+/* sweep.c: forgets flows that are over. */
+struct held_sweep *held_sweep_start(struct node *node);
+void held_sweep_end(struct held_sweep *sweep);
+
+/* Flows held open at the last sweep. */
+uint64_t held_sweep_open(const struct held_sweep *sweep);
+
+/* report.c: what the node counts, as JSON (a new reference). */
+json_t *node_report(const struct node *node);
+
+/* answers.c: the control socket's requests. */
+void node_answer(struct request *request, const json_t *message, void *owner);
+
+#endif

@@ -1,0 +1,63 @@
+#include "node/node.h"
+
+#include "control/percpu.h"
+#include "wire/counters.h"
+
+enum { SERVICE_WORDS = sizeof(struct node_service_counters) / sizeof(uint64_t) };
+
+static const char *const counter_names[] = {
+#define X(name, key, help) [NODE_COUNT_##name] = key,
+	NODE_COUNTERS(X)
+#undef X
+};
+
+static json_t *counters(const struct node *node)
+{
+	int map = bpf_object__find_map_fd_by_name(node->object, "node_counters");
+	json_t *all = json_object();
+
+	for (uint32_t i = 0; i < NODE_COUNT_COUNT; i++) {
+		uint64_t value;
+
+		percpu_sum(map, i, &value, 1);
+		json_object_set_new(all, counter_names[i], json_integer((json_int_t)value));
+	}
+	return all;
+}
+
+static json_t *service(int map, uint32_t id)
+{
+	union {
+		uint64_t words[SERVICE_WORDS];
+		struct node_service_counters counters;
+	} sum;
+	const struct node_service_counters *c = &sum.counters;
+	json_t *status = json_array();
+
+	percpu_sum(map, id, sum.words, SERVICE_WORDS);
+	for (int i = 0; i < 6; i++)
+		json_array_append_new(status, json_integer((json_int_t)c->status[i]));
+	return json_pack("{s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:I}",
+			 "id", id, "requests", (json_int_t)c->requests, "handoffs_in",
+			 (json_int_t)c->handoffs_in, "first_in", (json_int_t)c->first_in,
+			 "handoffs_out", (json_int_t)c->handoffs_out, "bytes_in",
+			 (json_int_t)c->bytes_in, "bytes_out", (json_int_t)c->bytes_out,
+			 "segments_in", (json_int_t)c->segments_in, "segments_out",
+			 (json_int_t)c->segments_out, "begun", (json_int_t)c->begun, "abandoned",
+			 (json_int_t)c->abandoned, "status", status, "first_byte_ns",
+			 (json_int_t)c->first_byte_ns, "whole_ns", (json_int_t)c->whole_ns);
+}
+
+json_t *node_report(const struct node *node)
+{
+	int map = bpf_object__find_map_fd_by_name(node->object, "node_services");
+	json_t *services = json_array();
+
+	for (uint32_t id = 0; id < CONFIG_SERVICES; id++)
+		if (node->registry->services[id].used)
+			json_array_append_new(services, service(map, id));
+	return json_pack("{s:s, s:I, s:I, s:o, s:o}", "type", "report", "version",
+			 (json_int_t)node->registry->version, "flows",
+			 (json_int_t)(node->sweep ? held_sweep_open(node->sweep) : 0), "counters",
+			 counters(node), "services", services);
+}

@@ -3,6 +3,7 @@
 #include "base/fail.h"
 #include "base/manual.h"
 #include "control/commands.h"
+#include "compare/compare.h"
 #include "distill/distill.h"
 #include "front/front.h"
 #include "lab/lab.h"
@@ -13,20 +14,9 @@
 #include <string.h>
 
 static const struct command *const commands[] = {
-	&command_distill,
-	&command_drain,
-	&command_flows,
-	&command_front,
-	&command_lab,
-	&command_monitor,
-	&command_node,
-	&command_ready,
-	&command_reload,
-	&command_service,
-	&command_status,
-	&command_weight,
-	&command_where,
-	NULL,
+	&command_compare, &command_distill, &command_drain,  &command_flows, &command_front,
+	&command_lab,	  &command_monitor, &command_node,   &command_ready, &command_reload,
+	&command_service, &command_status,  &command_weight, &command_where, NULL,
 };
 
 static const struct command baton = {

@@ -191,6 +191,14 @@ int topology_up(const struct topology *topology)
 			     topology_node_address6(i, address6)))
 			return -1;
 	}
+	for (unsigned int i = 0; topology->extra && i < topology->extra->count; i++) {
+		char address[32], address6[32];
+
+		snprintf(address, sizeof(address), "10.77.0.%u", 201 + i);
+		snprintf(address6, sizeof(address6), "fd77::%u", 201 + i);
+		if (add_host(topology, topology->extra->items[i], address, address6))
+			return -1;
+	}
 	return process_within(bridge, attach_pass, NULL) ? -1 : 0;
 }
 

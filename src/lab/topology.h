@@ -10,8 +10,7 @@
 #ifndef BATON_LAB_TOPOLOGY_H
 #define BATON_LAB_TOPOLOGY_H
 
-#include <stdbool.h>
-#include <stddef.h>
+#include "base/command.h"
 
 #define LAB_VIP	 "10.77.0.100"
 #define LAB_VIP6 "fd77::100"
@@ -21,6 +20,7 @@ enum { LAB_NODES_MAX = 64, LAB_NAME_MAX = 24, LAB_CLIENT_ADDRESSES = 16 };
 struct topology {
 	const char *lab;
 	unsigned int nodes;
+	const struct option_list *extra; /* further hosts, .0.201 and on; may be NULL */
 	bool delay; /* the client's port is left off the bridge, for the delay line */
 };
 

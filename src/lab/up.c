@@ -23,6 +23,7 @@ enum { READY_S = 30 };
 struct values {
 	const char *name, *policy, *server, *root, *place, *forward, *release;
 	uint64_t nodes, delay;
+	struct option_list hosts;
 	bool bare, query;
 };
 
@@ -48,6 +49,8 @@ static const struct option_spec options[] = {
 	{"delay", 0, OPTION_DURATION, "TIME",
 	 "hold every frame of the client's cable up so long, each way [0]",
 	 offsetof(struct values, delay), .least = 0, .most = 10},
+	{"host", 0, OPTION_LIST, "HOST", "one more host, from 10.77.0.201 on; may be repeated",
+	 offsetof(struct values, hosts)},
 	{"bare", 0, OPTION_FLAG, NULL, "hosts and servers only, without Baton",
 	 offsetof(struct values, bare)},
 	{0},
@@ -189,7 +192,8 @@ static int await(const struct values *values)
 
 static int build(const struct values *values, const char *root)
 {
-	struct topology topology = {values->name, (unsigned int)values->nodes, values->delay > 0};
+	struct topology topology = {values->name, (unsigned int)values->nodes, &values->hosts,
+				    values->delay > 0};
 	json_t *list = json_array();
 	int error;
 
@@ -226,8 +230,8 @@ free_list:
 
 static int run(const struct command *self, int argc, char **argv)
 {
-	struct values values = {"lab", "hrw", "nginx", NULL,  "inline", "direct",
-				"rst", 4,     0,       false, false};
+	struct values values = {"lab", "hrw", "nginx", NULL,	 "inline", "direct",
+				"rst", 4,     0,       {{0}, 0}, false,	   false};
 	char path[STATE_ROOM], root[PATH_MAX];
 	struct stat folder;
 	int error;
@@ -242,6 +246,13 @@ static int run(const struct command *self, int argc, char **argv)
 	if (values.root &&
 	    (!realpath(values.root, root) || stat(root, &folder) || !S_ISDIR(folder.st_mode)))
 		return misused("--root %s is not a folder that can be read", values.root);
+	for (unsigned int i = 0; i < values.hosts.count; i++)
+		if (!state_name_good(values.hosts.items[i]) || strlen(values.hosts.items[i]) > 12 ||
+		    !strncmp(values.hosts.items[i], "node", 4))
+			return misused("--host %s: a host's name has letters, digits, '_' and '.', "
+				       "at most 12, and "
+				       "does not begin with 'node'",
+				       values.hosts.items[i]);
 	if (geteuid())
 		return failed("lab: network namespaces need root; run it with sudo");
 	error = state_make(values.name);

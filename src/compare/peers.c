@@ -1,0 +1,125 @@
+#include "compare/peers.h"
+#include "base/buffer.h"
+#include "base/process.h"
+#include "control/paths.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { ROOM = 200 };
+
+static char *netns(const char *lab, const char *host, char text[ROOM])
+{
+	snprintf(text, ROOM, "baton-%s-%s", lab, host);
+	return text;
+}
+
+/* Writes a configuration into the lab's folder and starts `argv`, in which NULL stands for its
+ * path. */
+static pid_t start_with(const struct peer *peer, const char *lab, struct buffer *text,
+			const char **argv)
+{
+	char path[ROOM], log[ROOM], host[ROOM];
+	int error;
+
+	snprintf(path, sizeof(path), RUN_ROOT "/%s/conf/peer-%s", lab, peer->name);
+	snprintf(log, sizeof(log), RUN_ROOT "/%s/log/peer-%s.log", lab, peer->name);
+	error = file_write_whole(path, text->data, text->length, 0644);
+	buffer_release(text);
+	if (error)
+		return error;
+	for (int i = 0; i < 8; i++)
+		if (argv[i] && !strcmp(argv[i], "@"))
+			argv[i] = path;
+	return process_start(netns(lab, peer->host, host), argv, log);
+}
+
+/* One thread, http mode, the URI hashed consistently, connections to the servers kept; responses
+ * spliced and buffers of 64 KB, as haproxy's manual advises for large objects. */
+static pid_t start_haproxy(const struct peer *peer, const char *lab, unsigned int nodes)
+{
+	struct buffer text = BUFFER_EMPTY;
+
+	buffer_text(&text,
+		    "global\n\tnbthread 1\n\tmaxconn 20000\n\ttune.bufsize 65536\n"
+		    "defaults\n\tmode http\n\toption splice-response\n\ttimeout connect 5s\n"
+		    "\ttimeout client 60s\n\ttimeout server 60s\n\thttp-reuse always\n"
+		    "frontend front\n\tbind :80 backlog 4096\n\tbind :::80 v6only backlog 4096\n"
+		    "\tdefault_backend nodes\n"
+		    "backend nodes\n\tbalance uri\n\thash-type consistent\n");
+	for (unsigned int i = 1; i <= nodes; i++)
+		buffer_format(&text, "\tserver node%u 10.77.0.%u:80\n", i, 10 + i);
+	return start_with(peer, lab, &text, (const char *[8]){"haproxy", "-db", "-f", "@", NULL});
+}
+
+/* One worker, the URI hashed consistently (ketama), connections to the servers kept. */
+static pid_t start_nginx(const struct peer *peer, const char *lab, unsigned int nodes)
+{
+	struct buffer text = BUFFER_EMPTY;
+
+	buffer_format(
+		&text,
+		"user root;\nworker_processes 1;\nworker_rlimit_nofile 40000;\npid " RUN_ROOT
+		"/%s/log/peer-nginx.pid;\n"
+		"error_log " RUN_ROOT
+		"/%s/log/peer-nginx.error;\nevents { worker_connections 20000; }\n"
+		"http {\n\taccess_log off;\n\tkeepalive_requests 1000000;\n\tupstream nodes {\n"
+		"\t\thash $request_uri consistent;\n",
+		lab, lab);
+	for (unsigned int i = 1; i <= nodes; i++)
+		buffer_format(&text, "\t\tserver 10.77.0.%u:80;\n", 10 + i);
+	buffer_text(
+		&text,
+		"\t\tkeepalive 256;\n\t\tkeepalive_requests 1000000;\n\t}\n"
+		"\tserver {\n\t\tlisten 80 backlog=4096;\n\t\tlisten [::]:80 backlog=4096;\n"
+		"\t\tlocation / {\n\t\t\tproxy_pass http://nodes;\n\t\t\tproxy_http_version 1.1;\n"
+		"\t\t\tproxy_set_header Connection \"\";\n\t\t\tproxy_set_header Host $host;\n"
+		"\t\t\tproxy_buffers 16 64k;\n\t\t\tproxy_buffer_size 64k;\n\t\t}\n\t}\n}\n");
+	return start_with(
+		peer, lab, &text,
+		(const char *[8]){"nginx", "-e", "stderr", "-c", "@", "-g", "daemon off;", NULL});
+}
+
+/* Both directions through the front: destinations rewritten round robin, sources masked so that
+ * answers come back. Forwarding is on in that namespace only. */
+static pid_t start_dnat(const struct peer *peer, const char *lab, unsigned int nodes)
+{
+	const char *const sysctl[] = {"sysctl", "-qw", "net.ipv4.ip_forward=1", NULL};
+	struct buffer text = BUFFER_EMPTY;
+	char host[ROOM];
+	pid_t pid;
+
+	buffer_text(&text, "table ip baton {\n\tchain before {\n"
+			   "\t\ttype nat hook prerouting priority dstnat;\n"
+			   "\t\tip daddr 10.77.0.203 tcp dport 80 dnat to numgen inc mod ");
+	buffer_format(&text, "%u map {", nodes);
+	for (unsigned int i = 0; i < nodes; i++)
+		buffer_format(&text, "%s %u : 10.77.0.%u", i ? "," : "", i, 11 + i);
+	buffer_text(&text,
+		    " }\n\t}\n\tchain after {\n\t\ttype nat hook postrouting priority srcnat;\n"
+		    "\t\tip saddr 10.77.0.0/16 ct status dnat masquerade\n\t}\n}\n");
+	pid = process_start(netns(lab, peer->host, host), sysctl, "/dev/null");
+	if (pid < 0)
+		return pid;
+	return start_with(peer, lab, &text, (const char *[8]){"nft", "-f", "@", NULL});
+}
+
+const struct peer peers[] = {
+	{"direct", NULL, "10.77.0.11", "no balancer: the client asks one node", NULL},
+	{"haproxy", "haproxy", "10.77.0.201", "HAProxy, one thread, balance uri, spliced responses",
+	 start_haproxy},
+	{"nginx", "nginx", "10.77.0.202", "nginx, one worker, hash $request_uri, kept connections",
+	 start_nginx},
+	{"dnat", "dnat", "10.77.0.203", "nftables, destinations rewritten round robin", start_dnat},
+	{"baton", "front", "10.77.0.100", "Baton, hrw, direct return", NULL},
+	{0},
+};
+
+const struct peer *peer_by_name(const char *name)
+{
+	for (const struct peer *peer = peers; peer->name; peer++)
+		if (!strcmp(peer->name, name))
+			return peer;
+	return NULL;
+}

@@ -1,3 +1,9 @@
+/* `baton lab delay-line`: frames from one device to another, each a fixed time later, both ways.
+ *
+ * A wide-area round trip for labs on kernels without netem. Frames are taken and given by packet
+ * sockets with the kernel's offload header, so that large (GSO) frames and checksums that are still
+ * to be filled in pass unchanged. One FIFO for each direction, bounded in bytes: what finds it full
+ * is dropped and counted, as a router does. */
 #include "lab/delay.h"
 #include "base/clock.h"
 #include "base/fail.h"
@@ -6,137 +12,164 @@
 #include <errno.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
+#include <linux/virtio_net.h>
 #include <net/if.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
-enum { FRAMES = 1 << 14, FRAME_MAX = 66000, SOCKET_BYTES = 64 << 20 };
-
-/* One direction: frames in the order they came, each with the time it is due. */
-struct line {
-	int from, to;
-	struct frame {
-		uint64_t due;
-		unsigned int length;
-		unsigned char *bytes;
-	} frames[FRAMES];
-	unsigned int head, tail;
-	uint64_t lost;
+enum {
+	FRAME_MOST = 70000 + sizeof(struct virtio_net_hdr),
+	QUEUE_MOST = 256 << 20,
+	BATCH = 64,
+	SOCKET_ROOM = 64 << 20,
 };
 
-static struct line lines[2];
+struct frame {
+	struct frame *next;
+	uint64_t due;
+	size_t length;
+	unsigned char bytes[];
+};
 
-static int open_port(const char *name)
+struct direction {
+	int from, to;
+	struct frame *first, **last;
+	size_t queued;
+	uint64_t frames, dropped;
+};
+
+static int open_device(const char *name)
 {
-	struct sockaddr_ll port = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL)};
-	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, htons(ETH_P_ALL));
-	int bytes = SOCKET_BYTES, yes = 1;
+	struct sockaddr_ll at = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL)};
+	int one = 1, room = SOCKET_ROOM, error;
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-	port.sll_ifindex = (int)if_nametoindex(name);
 	if (fd < 0)
 		return -errno;
-	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes));
-	setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes));
-	if (!port.sll_ifindex ||
-	    setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &yes, sizeof(yes)) ||
-	    bind(fd, (struct sockaddr *)&port, sizeof(port))) {
-		close(fd);
-		return -ENODEV;
-	}
-	return fd;
+	at.sll_ifindex = (int)if_nametoindex(name);
+	if (at.sll_ifindex && !setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &one, sizeof(one)) &&
+	    !setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof(one)) &&
+	    !setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) &&
+	    !setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)) &&
+	    !bind(fd, (struct sockaddr *)&at, sizeof(at)))
+		return fd;
+	error = -errno;
+	close(fd);
+	return error;
 }
 
-static void take(struct line *line, uint64_t delay)
+/* Takes what has arrived, at most a batch. */
+static void take(struct direction *way, uint64_t delay)
 {
-	static unsigned char bytes[FRAME_MAX];
-	ssize_t length;
+	static unsigned char bytes[FRAME_MOST];
 
-	while ((length = recv(line->from, bytes, sizeof(bytes), 0)) > 0) {
-		struct frame *frame = &line->frames[line->head % FRAMES];
+	for (unsigned int i = 0; i < BATCH; i++) {
+		ssize_t got = recv(way->from, bytes, sizeof(bytes), 0);
+		struct frame *frame;
 
-		if (line->head - line->tail == FRAMES) {
-			line->lost++;
+		if (got <= 0)
+			return;
+		frame = way->queued < QUEUE_MOST ? malloc(sizeof(*frame) + (size_t)got) : NULL;
+		if (!frame) {
+			way->dropped++;
 			continue;
 		}
-		frame->bytes = malloc((size_t)length);
-		if (!frame->bytes) {
-			line->lost++;
-			continue;
-		}
-		__builtin_memcpy(frame->bytes, bytes, (size_t)length);
-		frame->length = (unsigned int)length;
+		memcpy(frame->bytes, bytes, (size_t)got);
+		frame->length = (size_t)got;
 		frame->due = clock_now() + delay;
-		line->head++;
+		frame->next = NULL;
+		*way->last = frame;
+		way->last = &frame->next;
+		way->queued += frame->length;
 	}
 }
 
-/* Sends what is due. Returns when the next one is, 0 for none. */
-static uint64_t give(struct line *line)
+/* Gives what is due. Returns when the next one is, 0 for none. */
+static uint64_t give(struct direction *way)
 {
-	while (line->tail != line->head) {
-		struct frame *frame = &line->frames[line->tail % FRAMES];
+	while (way->first && way->first->due <= clock_now()) {
+		struct frame *frame = way->first;
 
-		if (frame->due > clock_now())
-			return frame->due;
-		if (send(line->to, frame->bytes, frame->length, 0) < 0) {
-			if (errno == EAGAIN || errno == ENOBUFS)
-				return clock_now() + NS_PER_MS;
-			line->lost++;
-		}
-		free(frame->bytes);
-		line->tail++;
+		if (send(way->to, frame->bytes, frame->length, 0) < 0)
+			way->dropped++;
+		else
+			way->frames++;
+		way->first = frame->next;
+		if (!way->first)
+			way->last = &way->first;
+		way->queued -= frame->length;
+		free(frame);
 	}
-	return 0;
+	return way->first ? way->first->due : 0;
+}
+
+static void carry(struct direction ways[2], uint64_t delay, int signals)
+{
+	for (;;) {
+		struct pollfd wake[3] = {{.fd = ways[0].from, .events = POLLIN},
+					 {.fd = ways[1].from, .events = POLLIN},
+					 {.fd = signals, .events = POLLIN}};
+		uint64_t next = 0, now;
+		struct timespec wait;
+
+		for (unsigned int i = 0; i < 2; i++) {
+			uint64_t due = give(&ways[i]);
+
+			if (due && (!next || due < next))
+				next = due;
+		}
+		now = clock_now();
+		next = next > now ? next - now : 0;
+		wait = (struct timespec){(time_t)(next / NS_PER_S), (long)(next % NS_PER_S)};
+		if (ppoll(wake, 3, ways[0].first || ways[1].first ? &wait : NULL, NULL) < 0 &&
+		    errno != EINTR)
+			return;
+		if (wake[2].revents)
+			return;
+		for (unsigned int i = 0; i < 2; i++)
+			take(&ways[i], delay);
+	}
 }
 
 static int run(const struct command *self, int argc, char **argv)
 {
-	struct {
-		bool none;
-	} values;
+	struct direction ways[2] = {0};
+	int first = command_parse(self, argc, argv, NULL), ends[2], signals;
 	uint64_t delay;
-	int first = command_parse(self, argc, argv, &values), timer, ports[2];
+	sigset_t set;
 
 	if (argc - first != 3 || parse_duration(argv[first + 2], &delay))
-		return misused("lab delay-line takes two devices and a time");
-	for (int i = 0; i < 2; i++) {
-		ports[i] = open_port(argv[first + i]);
-		if (ports[i] < 0)
-			return failed_errno(ports[i], "lab delay-line: %s", argv[first + i]);
+		return misused("lab delay-line needs two devices and a time, such as 50ms");
+	for (unsigned int i = 0; i < 2; i++) {
+		ends[i] = open_device(argv[first + (int)i]);
+		if (ends[i] < 0)
+			return failed_errno(ends[i], "can't take frames from %s",
+					    argv[first + (int)i]);
 	}
-	lines[0].from = lines[1].to = ports[0];
-	lines[1].from = lines[0].to = ports[1];
-	timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	for (;;) {
-		struct pollfd ready[3] = {
-			{ports[0], POLLIN, 0}, {ports[1], POLLIN, 0}, {timer, POLLIN, 0}};
-		uint64_t next[2] = {give(&lines[0]), give(&lines[1])}, due = next[0], ticks;
-		struct itimerspec when = {0};
-
-		if (next[1] && (!due || next[1] < due))
-			due = next[1];
-		when.it_value.tv_sec = (time_t)(due / NS_PER_S);
-		when.it_value.tv_nsec = (long)(due % NS_PER_S);
-		timerfd_settime(timer, TFD_TIMER_ABSTIME, &when, NULL);
-		if (poll(ready, 3, -1) < 0 && errno != EINTR)
-			return failed_errno(errno, "lab delay-line: poll");
-		if (read(timer, &ticks, sizeof(ticks)) < 0 && errno != EAGAIN)
-			return failed_errno(errno, "lab delay-line: timer");
-		take(&lines[0], delay);
-		take(&lines[1], delay);
+	for (unsigned int i = 0; i < 2; i++) {
+		ways[i] = (struct direction){.from = ends[i], .to = ends[!i]};
+		ways[i].last = &ways[i].first;
 	}
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signals = signalfd(-1, &set, SFD_CLOEXEC);
+	carry(ways, delay, signals);
+	for (unsigned int i = 0; i < 2; i++)
+		log_line(LOG_LEVEL_INFO, "from %s: %llu frames, %llu dropped", argv[first + (int)i],
+			 (unsigned long long)ways[i].frames, (unsigned long long)ways[i].dropped);
+	return EXIT_DONE;
 }
-
-static const struct option_spec options[] = {{0}};
 
 const struct command command_lab_delay = {
 	.name = "delay-line",
 	.operands = "DEVICE DEVICE TIME",
-	.summary = "Carry frames between two devices, each held up for a time (`lab up --delay` "
-		   "does it)",
-	.options = options,
+	.summary = "Carry frames between two devices, each TIME later (`lab up --delay` runs it)",
 	.run = run,
 };

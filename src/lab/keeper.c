@@ -90,6 +90,22 @@ int keeper_stop(const char *lab)
 	return error;
 }
 
+/* Who runs under which number, for `lab status` and for whoever wants to end one. */
+static void tell_pids(const char *lab)
+{
+	char path[STATE_ROOM], *text;
+	json_t *pids = json_object();
+
+	for (unsigned int i = 0; i < count; i++)
+		if (kept[i].pid)
+			json_object_set_new(pids, kept[i].name, json_integer(kept[i].pid));
+	text = json_dumps(pids, JSON_INDENT(1));
+	if (text && file_write_whole(state_path(lab, "pids.json", path), text, strlen(text), 0644))
+		log_line(LOG_LEVEL_WARNING, "can't write %s", path);
+	free(text);
+	json_decref(pids);
+}
+
 static void start(const char *lab, struct kept *one)
 {
 	char netns[128], log[STATE_ROOM], name[80];
@@ -218,6 +234,7 @@ static int run(const struct command *self, int argc, char **argv)
 		return failed_errno(error, "lab keep: can't write %s", path);
 	for (unsigned int i = 0; i < count; i++)
 		start(values.name, &kept[i]);
+	tell_pids(values.name);
 	while (!ended || anybody()) {
 		struct pollfd wake = {.fd = fd, .events = POLLIN};
 		struct signalfd_siginfo got;
@@ -229,6 +246,8 @@ static int run(const struct command *self, int argc, char **argv)
 				signal_all(SIGTERM);
 			}
 		reap(ended);
+		if (!ended)
+			tell_pids(values.name);
 		if (ended && clock_now() - ended > GRACE_MS * NS_PER_MS)
 			signal_all(SIGKILL);
 	}

@@ -5,6 +5,7 @@
 #include "base/process.h"
 #include "lab/keeper.h"
 #include "lab/state.h"
+#include "lab/topology.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -15,135 +16,272 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static int write_file(const char *path, const struct buffer *text)
+static const char server_script[] =
+#include "server.js.h"
+	;
+
+/* One server to be: where its things are. */
+struct server {
+	const char *lab, *host;
+	char base[STATE_ROOM]; /* /run/baton/LAB */
+	const char *root;
+};
+
+struct kind {
+	const char *name, *program, *suffix;
+	/* Writes the configuration to `text`, kept as conf/HOST.conf. */
+	void (*configure)(const struct server *server, struct buffer *text);
+	/* The command line; `conf` is that file. argv holds 12. */
+	void (*command)(const struct server *server, const char *conf, const char *argv[]);
+};
+
+/* ---- nginx ---- */
+
+static void nginx_configure(const struct server *server, struct buffer *text)
 {
-	int error = file_write_whole(path, text->data ? text->data : "", text->length, 0644);
+	const char *base = server->base, *host = server->host;
+
+	buffer_format(text,
+		      "user root;\n"
+		      "worker_processes 1;\n"
+		      "worker_rlimit_nofile 65536;\n"
+		      "pid %s/log/%s.pid;\n"
+		      "error_log %s/log/%s.error;\n"
+		      "events { worker_connections 16384; }\n"
+		      "http {\n"
+		      "  include /etc/nginx/mime.types;\n"
+		      "  default_type application/octet-stream;\n"
+		      "  sendfile on;\n"
+		      "  tcp_nopush on;\n"
+		      "  access_log %s/log/%s.access;\n",
+		      base, host, base, host, base, host);
+	for (const char *const *kind = (const char *const[]){"client_body", "proxy", "fastcgi",
+							     "uwsgi", "scgi", NULL};
+	     *kind; kind++)
+		buffer_format(text, "  %s_temp_path %s/cache/%s.%s;\n", *kind, base, host, *kind);
+	buffer_format(
+		text,
+		"  server {\n"
+		"    listen 80 backlog=4096;\n"
+		"    listen [::]:80 backlog=4096;\n"
+		"    listen 443 ssl;\n"
+		"    listen [::]:443 ssl;\n"
+		"    ssl_certificate %s/conf/cert.pem;\n"
+		"    ssl_certificate_key %s/conf/cert.key;\n"
+		"    root %s;\n"
+		"    add_header X-Node %s always;\n"
+		"    # Any number of targets without a file each.\n"
+		"    location /t/ { default_type text/plain; return 200 \"$uri\\n\"; }\n"
+		"    # A static file answers POST as it does GET, so that bodies can be sent.\n"
+		"    error_page 405 =200 $uri;\n"
+		"  }\n"
+		"}\n",
+		base, base, server->root, host);
+}
+
+static void nginx_command(const struct server *server, const char *conf, const char *argv[])
+{
+	static char errors[STATE_ROOM], name[64];
+
+	snprintf(name, sizeof(name), "%s.error", server->host);
+	snprintf(errors, sizeof(errors), "%.120s/log/%.60s", server->base, name);
+	memcpy(argv, (const char *[]){"nginx", "-e", errors, "-c", conf, "-g", "daemon off;", NULL},
+	       8 * sizeof(*argv));
+}
+
+/* ---- Apache ---- */
+
+static void apache_configure(const struct server *server, struct buffer *text)
+{
+	static const char *const modules[] = {"mpm_event", "authz_core", "mime", "dir", "headers"};
+	const char *base = server->base, *host = server->host;
+
+	for (size_t i = 0; i < sizeof(modules) / sizeof(modules[0]); i++)
+		buffer_format(text, "LoadModule %s_module /usr/lib/apache2/modules/mod_%s.so\n",
+			      modules[i], modules[i]);
+	buffer_format(text,
+		      "ServerName %s\n"
+		      "ServerRoot %s/conf\n"
+		      "Mutex file:%s/cache default\n"
+		      "DefaultRuntimeDir %s/cache\n"
+		      "PidFile %s/log/%s.pid\n"
+		      "User www-data\n"
+		      "Group www-data\n"
+		      "Listen 80\n"
+		      "ErrorLog %s/log/%s.error\n"
+		      "LogFormat \"%%h %%l %%u %%t \\\"%%r\\\" %%>s %%O\" common\n"
+		      "CustomLog %s/log/%s.access common\n"
+		      "TypesConfig /etc/mime.types\n"
+		      "DirectoryIndex index.html\n"
+		      "Header always set X-Node %s\n"
+		      "DocumentRoot %s\n"
+		      "<Directory />\n  Require all granted\n</Directory>\n",
+		      host, base, base, base, base, host, base, host, base, host, host,
+		      server->root);
+}
+
+static void apache_command(const struct server *server, const char *conf, const char *argv[])
+{
+	(void)server;
+	memcpy(argv, (const char *[]){"apache2", "-D", "FOREGROUND", "-f", conf, NULL},
+	       6 * sizeof(*argv));
+}
+
+/* ---- Squid, in front of the origin ---- */
+
+static void squid_configure(const struct server *server, struct buffer *text)
+{
+	const char *base = server->base, *host = server->host;
+
+	buffer_format(text,
+		      "http_port 80 accel vhost\n"
+		      "cache_peer " LAB_ORIGIN " parent 80 0 no-query originserver\n"
+		      "http_access allow all\n"
+		      "cache_mem 64 MB\n"
+		      "access_log stdio:%s/log/%s.access\n"
+		      "cache_log %s/log/%s.error\n"
+		      "pid_filename %s/cache/%s.pid\n"
+		      "coredump_dir %s/cache\n"
+		      "visible_hostname %s\n"
+		      "reply_header_access X-Node deny all\n"
+		      "reply_header_add X-Node %s all\n"
+		      "pinger_enable off\n"
+		      "netdb_filename none\n"
+		      "shutdown_lifetime 0 seconds\n",
+		      base, host, base, host, base, host, base, host, host);
+}
+
+static void squid_command(const struct server *server, const char *conf, const char *argv[])
+{
+	static char service[80];
+	size_t at = 0;
+
+	/* The name under which it keeps shared memory: letters and digits, one for each. */
+	for (const char *parts[] = {server->lab, server->host, NULL}, **part = parts; *part; part++)
+		for (const char *c = *part; *c && at < 31; c++)
+			if (*c != '.' && *c != '_')
+				service[at++] = *c;
+	service[at] = 0;
+	memcpy(argv, (const char *[]){"squid", "-N", "-n", service, "-f", conf, NULL},
+	       7 * sizeof(*argv));
+}
+
+/* ---- Node ---- */
+
+static void node_configure(const struct server *server, struct buffer *text)
+{
+	(void)server;
+	buffer_text(text, server_script);
+}
+
+static void node_command(const struct server *server, const char *conf, const char *argv[])
+{
+	static char log[STATE_ROOM];
+
+	snprintf(log, sizeof(log), "%.120s/log/%.40s.access", server->base, server->host);
+	memcpy(argv, (const char *[]){"node", conf, server->host, server->root, log, NULL},
+	       6 * sizeof(*argv));
+}
+
+/* ---- all ---- */
+
+static const struct kind kinds[] = {
+	{"nginx", "/usr/sbin/nginx", "conf", nginx_configure, nginx_command},
+	{"apache", "/usr/sbin/apache2", "conf", apache_configure, apache_command},
+	{"squid", "/usr/sbin/squid", "conf", squid_configure, squid_command},
+	{"node", "/usr/bin/node", "js", node_configure, node_command},
+};
+
+static const struct kind *kind_named(const char *name)
+{
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (!strcmp(kinds[i].name, name))
+			return &kinds[i];
+	return NULL;
+}
+
+bool server_kind(const char *list, unsigned int number, char *kind)
+{
+	unsigned int count = 1;
+
+	for (const char *c = list; *c; c++)
+		count += *c == ',';
+	for (unsigned int i = (number - 1) % count; i; i--)
+		list = strchr(list, ',') + 1;
+	snprintf(kind, SERVER_KIND, "%.*s", (int)strcspn(list, ","), list);
+	return kind_named(kind);
+}
+
+static int write_text(const char *path, const struct buffer *text)
+{
+	int error = file_write_whole(path, text->length ? text->data : "", text->length, 0644);
 
 	if (error)
 		failed_errno(error, "lab: can't write %s", path);
 	return error;
 }
 
-/* Debian's package as it comes, less the daemon's own user: one worker, logs and pid in the lab's
- * folder. The location /t/ answers with its own path, so that any number of targets exists without
- * files. */
-static int add_nginx(const char *lab, const char *host, const char *root, json_t *list)
+/* A certificate that nobody vouches for, good for a month. */
+int server_certificate(const char *lab)
 {
-	char conf[STATE_ROOM], name[64], folder[STATE_ROOM], log[STATE_ROOM], process[64];
-	struct buffer text = BUFFER_EMPTY;
-	int error;
+	char key[STATE_ROOM], certificate[STATE_ROOM];
+	const char *argv[] = {"openssl",
+			      "req",
+			      "-x509",
+			      "-newkey",
+			      "ec",
+			      "-pkeyopt",
+			      "ec_paramgen_curve:prime256v1",
+			      "-nodes",
+			      "-days",
+			      "30",
+			      "-subj",
+			      "/CN=baton.lab",
+			      "-addext",
+			      "subjectAltName=DNS:baton.lab,DNS:*.baton.lab,IP:" LAB_VIP,
+			      "-keyout",
+			      state_path(lab, "conf/cert.key", key),
+			      "-out",
+			      state_path(lab, "conf/cert.pem", certificate),
+			      NULL};
+	struct buffer said = BUFFER_EMPTY;
+	int code = process_run(argv, NULL, &said);
 
-	state_path(lab, "log", folder);
-	snprintf(name, sizeof(name), "conf/%s.nginx", host);
-	state_path(lab, name, conf);
-	snprintf(name, sizeof(name), "log/%s.error", host);
-	state_path(lab, name, log);
-	buffer_format(&text,
-		      "worker_processes 1;\n"
-		      "user root;\n"
-		      "pid %s/%s.pid;\n"
-		      "error_log %s;\n"
-		      "events { worker_connections 16384; }\n"
-		      "worker_rlimit_nofile 20000;\n"
-		      "http {\n"
-		      "\tinclude /etc/nginx/mime.types;\n"
-		      "\tdefault_type application/octet-stream;\n"
-		      "\taccess_log %s/%s.access;\n"
-		      "\tsendfile on;\n"
-		      "\ttcp_nopush on;\n"
-		      "\tadd_header X-Node %s always;\n"
-		      "\tserver {\n"
-		      "\t\tlisten 80 backlog=4096;\n"
-		      "\t\tlisten [::]:80 backlog=4096;\n"
-		      "\t\troot %s;\n"
-		      "\t\tlocation /t/ { default_type text/plain; return 200 \"$uri\\n\"; }\n"
-		      "\t}\n"
-		      "}\n",
-		      folder, host, log, folder, host, host, root);
-	error = write_file(conf, &text);
-	buffer_release(&text);
-	snprintf(process, sizeof(process), "%s-server", host);
-	if (!error)
-		keeper_add(list, process, host, true,
-			   (const char *const[]){"nginx", "-e", log, "-c", conf, "-g",
-						 "daemon off;", NULL});
-	return error;
+	if (code)
+		failed("lab: openssl made no certificate: %.*s",
+		       (int)(said.length ? strcspn(said.data, "\n") : 0),
+		       said.length ? said.data : "");
+	buffer_release(&said);
+	return code ? -1 : 0;
 }
 
-/* Debian's Apache with its default mpm (event) and nothing loaded that isn't needed. */
-static int add_apache(const char *lab, const char *host, const char *root, json_t *list)
-{
-	char conf[STATE_ROOM], name[64], folder[STATE_ROOM], process[64];
-	struct buffer text = BUFFER_EMPTY;
-	int error;
-
-	state_path(lab, "log", folder);
-	snprintf(name, sizeof(name), "conf/%s.apache", host);
-	state_path(lab, name, conf);
-	buffer_format(&text,
-		      "ServerName %s\n"
-		      "ServerRoot /usr/lib/apache2\n"
-		      "PidFile %s/%s.pid\n"
-		      "ErrorLog %s/%s.error\n"
-		      "Listen 80\n"
-		      "LoadModule mpm_event_module modules/mod_mpm_event.so\n"
-		      "LoadModule authz_core_module modules/mod_authz_core.so\n"
-		      "LoadModule headers_module modules/mod_headers.so\n"
-		      "LoadModule mime_module modules/mod_mime.so\n"
-		      "LoadModule dir_module modules/mod_dir.so\n"
-		      "TypesConfig /etc/mime.types\n"
-		      "DocumentRoot \"%s\"\n"
-		      "<Directory \"%s\">\n\tRequire all granted\n</Directory>\n"
-		      "Header always set X-Node %s\n"
-		      "MaxKeepAliveRequests 0\n"
-		      "LogFormat \"%%h %%l %%u %%t \\\"%%r\\\" %%>s %%b\" common\n",
-		      host, folder, host, folder, host, root, root, host);
-	error = write_file(conf, &text);
-	buffer_release(&text);
-	snprintf(process, sizeof(process), "%s-server", host);
-	if (!error)
-		keeper_add(list, process, host, true,
-			   (const char *const[]){"apache2", "-f", conf, "-DFOREGROUND", NULL});
-	return error;
-}
-
-/* Node.js's own http server, which answers with the files of the root. */
-static int add_node(const char *lab, const char *host, const char *root, json_t *list)
-{
-	static const char program[] =
-		"const http = require('http'), fs = require('fs'), path = require('path');\n"
-		"const [root, name] = process.argv.slice(2);\n"
-		"http.createServer((request, response) => {\n"
-		"  response.setHeader('X-Node', name);\n"
-		"  const asked = decodeURIComponent(request.url.split('?')[0]);\n"
-		"  if (asked.startsWith('/t/')) return response.end(asked + '\\n');\n"
-		"  fs.readFile(path.join(root, path.normalize(asked)), (error, body) => {\n"
-		"    response.statusCode = error ? 404 : 200;\n"
-		"    response.end(error ? 'nothing here\\n' : body);\n"
-		"  });\n"
-		"}).listen(80, '::', 4096);\n";
-	struct buffer text = BUFFER_EMPTY;
-	char path[STATE_ROOM], process[64];
-	int error;
-
-	buffer_text(&text, program);
-	error = write_file(state_path(lab, "conf/server.js", path), &text);
-	buffer_release(&text);
-	snprintf(process, sizeof(process), "%s-server", host);
-	if (!error)
-		keeper_add(list, process, host, true,
-			   (const char *const[]){"node", path, root, host, NULL});
-	return error;
-}
-
-int server_add(const char *lab, const char *server, const char *host, const char *root,
+int server_add(const char *lab, const char *kind_name, const char *host, const char *root,
 	       json_t *list)
 {
-	if (!strcmp(server, "apache"))
-		return add_apache(lab, host, root, list);
-	if (!strcmp(server, "node"))
-		return add_node(lab, host, root, list);
-	return add_nginx(lab, host, root, list);
+	const struct kind *kind = kind_named(kind_name);
+	struct server server = {.lab = lab, .host = host, .root = root};
+	struct buffer text = BUFFER_EMPTY;
+	char conf[STATE_ROOM], name[64];
+	const char *argv[12];
+	int error;
+
+	if (access(kind->program, X_OK)) {
+		failed("lab: %s is not installed (%s); scripts/deps installs it", kind->name,
+		       kind->program);
+		return -1;
+	}
+	state_path(lab, "", server.base);
+	server.base[strlen(server.base) - 1] = 0;
+	kind->configure(&server, &text);
+	snprintf(name, sizeof(name), "conf/%.40s.%s", host, kind->suffix);
+	error = write_text(state_path(lab, name, conf), &text);
+	buffer_release(&text);
+	if (error)
+		return -1;
+	kind->command(&server, conf, argv);
+	snprintf(name, sizeof(name), "%.40s-server", host);
+	keeper_add(list, name, host, true, argv);
+	return 0;
 }
 
 int server_sample_root(const char *lab)
@@ -161,13 +299,13 @@ int server_sample_root(const char *lab)
 	int error;
 
 	buffer_text(&text, "<!doctype html><title>Baton</title><p>A node of the lab answered.\n");
-	error = write_file(state_path(lab, "root/index.html", path), &text);
+	error = write_text(state_path(lab, "root/index.html", path), &text);
 	for (size_t i = 0; !error && i < sizeof(files) / sizeof(files[0]); i++) {
 		buffer_clear(&text);
 		for (unsigned int line = 0; text.length < files[i].size; line++)
 			buffer_format(&text, "%s line %u\n", files[i].name + 5, line);
 		text.length = files[i].size;
-		error = write_file(state_path(lab, files[i].name, path), &text);
+		error = write_text(state_path(lab, files[i].name, path), &text);
 	}
 	buffer_release(&text);
 	return error;

@@ -33,6 +33,10 @@ int state_make(const char *lab)
 	for (unsigned int i = 0; !error && i < sizeof(parts) / sizeof(parts[0]); i++)
 		if (mkdir(state_path(lab, parts[i], path), 0755))
 			error = -errno;
+	/* Servers that give up root write here as who they are then. */
+	if (!error && (chmod(state_path(lab, "log", path), 01777) ||
+		       chmod(state_path(lab, "cache", path), 01777)))
+		error = -errno;
 	return error;
 }
 

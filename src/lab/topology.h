@@ -12,8 +12,9 @@
 
 #include "base/command.h"
 
-#define LAB_VIP	 "10.77.0.100"
-#define LAB_VIP6 "fd77::100"
+#define LAB_VIP	   "10.77.0.100"
+#define LAB_VIP6   "fd77::100"
+#define LAB_ORIGIN "10.77.0.3"
 
 enum { LAB_NODES_MAX = 64, LAB_NAME_MAX = 24, LAB_CLIENT_ADDRESSES = 16 };
 

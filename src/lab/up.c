@@ -34,8 +34,9 @@ static const struct option_spec options[] = {
 	 .least = 1, .most = LAB_NODES_MAX},
 	{"policy", 'p', OPTION_TEXT, "POLICY", "how requests are placed [hrw]",
 	 offsetof(struct values, policy)},
-	{"server", 0, OPTION_TEXT, "NAME", "what runs on the nodes: " LAB_SERVERS " [nginx]",
-	 offsetof(struct values, server), .choices = LAB_SERVERS},
+	{"server", 0, OPTION_TEXT, "NAME,...",
+	 "what runs on the nodes, which take several in turn: " LAB_SERVERS " [nginx]",
+	 offsetof(struct values, server)},
 	{"root", 0, OPTION_TEXT, "DIR", "the files every node serves [a few of the lab's own]",
 	 offsetof(struct values, root)},
 	{"place", 0, OPTION_TEXT, "WHERE", "where first requests are read: inline|spread [inline]",
@@ -123,19 +124,22 @@ static void add_daemons(const struct values *values, json_t *list)
 	}
 }
 
-/* How many nodes the front says are up, or -1 while it doesn't answer. */
+/* How many nodes the front says are up and go by what it goes by, or -1 while it doesn't answer. */
 static int nodes_up(const char *lab)
 {
 	json_t *status = NULL, *node;
+	json_int_t version;
 	size_t i;
 	int up = 0;
 
 	if (client_call(lab, "front", json_pack("{s:s}", "command", "status"), &status))
 		return -1;
+	version = json_integer_value(json_object_get(status, "version"));
 	json_array_foreach (json_object_get(status, "nodes"), i, node) {
 		const char *state = json_string_value(json_object_get(node, "state"));
 
-		up += state && !strcmp(state, "up");
+		up += state && !strcmp(state, "up") &&
+		      json_integer_value(json_object_get(node, "version")) == version;
 	}
 	json_decref(status);
 	return up;
@@ -162,14 +166,13 @@ static int await(const struct values *values)
 	char host[16];
 	int up = 0;
 
-	for (unsigned int i = 1; i <= values->nodes; i++) {
-		snprintf(host, sizeof(host), "node%u", i);
+	for (unsigned int i = 0; i <= values->nodes; i++) {
+		snprintf(host, sizeof(host), i ? "node%u" : "origin", i);
 		if (server_await(values->name, host, READY_S)) {
 			char process[32];
 
 			snprintf(process, sizeof(process), "%s-server", host);
-			failed("lab: %s on %s does not listen after %d s", values->server, host,
-			       READY_S);
+			failed("lab: the server of %s does not listen after %d s", host, READY_S);
 			show_log(values->name, process);
 			return -1;
 		}
@@ -195,9 +198,11 @@ static int build(const struct values *values, const char *root)
 	struct topology topology = {values->name, (unsigned int)values->nodes, &values->hosts,
 				    values->delay > 0};
 	json_t *list = json_array();
+	char kind[SERVER_KIND];
 	int error;
 
-	if (topology_up(&topology)) {
+	if (topology_up(&topology) || server_certificate(values->name) ||
+	    server_add(values->name, "nginx", "origin", root, list)) {
 		json_decref(list);
 		return -1;
 	}
@@ -205,7 +210,8 @@ static int build(const struct values *values, const char *root)
 		char host[16];
 
 		snprintf(host, sizeof(host), "node%u", i);
-		error = server_add(values->name, values->server, host, root, list);
+		server_kind(values->server, i, kind);
+		error = server_add(values->name, kind, host, root, list);
 		if (error)
 			goto free_list;
 	}
@@ -232,7 +238,7 @@ static int run(const struct command *self, int argc, char **argv)
 {
 	struct values values = {"lab", "hrw", "nginx", NULL,	 "inline", "direct",
 				"rst", 4,     0,       {{0}, 0}, false,	   false};
-	char path[STATE_ROOM], root[PATH_MAX];
+	char path[STATE_ROOM], root[PATH_MAX], kind[SERVER_KIND];
 	struct stat folder;
 	int error;
 
@@ -243,6 +249,9 @@ static int run(const struct command *self, int argc, char **argv)
 		return misused(
 			"--name %s: a lab's name has letters, digits, '_' and '.', at most %d",
 			values.name, LAB_NAME_MAX);
+	for (unsigned int i = 1; i <= values.nodes; i++)
+		if (!server_kind(values.server, i, kind))
+			return misused("--server: '%s' is none of " LAB_SERVERS, kind);
 	if (values.root &&
 	    (!realpath(values.root, root) || stat(root, &folder) || !S_ISDIR(folder.st_mode)))
 		return misused("--root %s is not a folder that can be read", values.root);

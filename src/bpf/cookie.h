@@ -9,12 +9,12 @@
  * and with timestamps the low five bits of the SYN-ACK's TSval are 1 bit SACK | 4 bits window scale
  * (15: none offered). The client sends them back as TSecr as long as nobody else has answered it.
  * The MAC is SipHash-2-4 over addresses, ports, a time slot, the client's initial sequence number
- *and the bits below the MAC. So only the segment that directly follows the SYN verifies: one that
+ * and the bits below the MAC. So only the segment that directly follows the SYN verifies: one that
  * overtakes it, and may look like a request because a client uploads one, is not taken for it.
  * Options in TSecr are outside the MAC: a client that changes them fools only itself.
  *
  * A slot is 256 s long, and this one's and the last one's cookies are good: a cookie lives 256 to
- *512 seconds. For COOKIE_SKEW_S at a slot's end the next one's are good too, for fronts whose
+ * 512 seconds. For COOKIE_SKEW_S at a slot's end the next one's are good too, for fronts whose
  *clocks differ. Time is the cluster's (CLOCK_BOOTTIME and an offset), the same on all fronts. A
  *guess is right once in 2^22 without timestamps (2^26 with) while one key is in force.
  */

@@ -91,8 +91,13 @@ SUBPROGRAM __u32 http_request_line(struct scratch *scratch, __u32 length,
 		__u64 lower = http_lower(word);
 		__u64 authority = at;
 
-		if (length - at < 8)
-			goto incomplete; /* a shorter target than this needs "/" or ends soon */
+		if (length - at < 8) {
+			/* Only HTTP/0.9 ends a line here. */
+			stops = http_controls(word);
+			if (stops && http_first(stops) < length - at)
+				goto bad;
+			goto incomplete;
+		}
 		if (request->method == HTTP_METHOD_CONNECT) {
 			path = 0; /* authority-form */
 		} else if (HTTP_LOW(lower, 7) == HTTP_WORD('h', 't', 't', 'p', ':', '/', '/', 0)) {
@@ -162,10 +167,8 @@ SUBPROGRAM __u32 http_request_line(struct scratch *scratch, __u32 length,
 	}
 	at++;
 	word = scratch_u64(scratch, at);
-	if (length - at < 10) {
-		/* What is there of it must be right already, or a server would not wait. */
+	if (length - at < 10)
 		goto incomplete;
-	}
 	if (word == HTTP_WORD('H', 'T', 'T', 'P', '/', '1', '.', '1'))
 		fields->flags |= HTTP_MINOR_1;
 	else if (word != HTTP_WORD('H', 'T', 'T', 'P', '/', '1', '.', '0'))

@@ -133,7 +133,7 @@ INLINE int response_status(struct response_state *state, struct scratch *scratch
 {
 	__u64 first = scratch_u64(scratch, 0);
 	__u64 then = scratch_u64(scratch, 8);
-	__u64 digits = (then >> 8 & 0xffffff) - 0x303030;
+	__u64 digits = then >> 8 & 0xffffff;
 
 	if (!response_awaited(state)) {
 		response_pin(state, RESPONSE_REASON_UNSOLICITED);
@@ -147,9 +147,11 @@ INLINE int response_status(struct response_state *state, struct scratch *scratch
 	else if (first != HTTP_WORD('H', 'T', 'T', 'P', '/', '1', '.', '0'))
 		goto bad;
 	/* A space, three digits, a space or the line's end. */
-	if ((then & 0xff) != ' ' || (digits + 0x767676) & 0x808080 || digits >> 24 ||
+	if ((then & 0xff) != ' ' || digits & 0x808080 ||
+	    (http_range(digits, '0', '9') & 0x808080) != 0x808080 ||
 	    ((then >> 32 & 0xff) != ' ' && (then >> 32 & 0xff) != '\r'))
 		goto bad;
+	digits -= 0x303030;
 	state->status = (digits & 0xff) * 100 + (digits >> 8 & 0xff) * 10 + (digits >> 16 & 0xff);
 	if (state->status < 100)
 		goto bad;

@@ -1,10 +1,7 @@
 #include "../unit.h"
 
 #include "base/random.h"
-#include "bpf/http_response.h"
-
-#include <stdio.h>
-#include <string.h>
+#include "compare.h"
 
 static struct scratch scratch;
 
@@ -110,6 +107,12 @@ static const struct row {
 	 RESPONSE_REASON_FRAMING, 0},
 	{"G", "HTTP/1.1 2x0 OK\r\nContent-Length: 2\r\n\r\nok", 0, RESPONSE_PINNED,
 	 RESPONSE_REASON_FRAMING, 0},
+	{"G", "HTTP/1.1 2\r6 OK\r\nContent-Length: 2\r\n\r\nok", 0, RESPONSE_PINNED,
+	 RESPONSE_REASON_FRAMING, 0},
+	{"G",
+	 "HTTP/1.1 \xb2"
+	 "00 OK\r\nContent-Length: 2\r\n\r\nok",
+	 0, RESPONSE_PINNED, RESPONSE_REASON_FRAMING, 0},
 	{"G", "HTTP/1.1 2000 OK\r\nContent-Length: 2\r\n\r\nok", 0, RESPONSE_PINNED,
 	 RESPONSE_REASON_FRAMING, 0},
 	{"G", "<html>simple</html>", 0, RESPONSE_PINNED, RESPONSE_REASON_FRAMING, 0},
@@ -220,11 +223,45 @@ static void queue(void **context)
 	assert_int_equal(response_awaited(&state), RESPONSE_REQUESTS);
 }
 
+/* Good and bad streams with bytes changed, in pieces, beside llhttp. */
+static void mutated(void **context)
+{
+	static const char spice[] = "\r\n\r\n \t:,;0123456789abcdef\0\x7f\x80HTTP/1.1";
+	static char text[4096];
+	struct random_state random;
+
+	(void)context;
+	random_seed(&random, 7);
+	for (int round = 0; round < 60000; round++) {
+		const struct row *row =
+			&rows[random_below(&random, sizeof(rows) / sizeof(rows[0]))];
+		size_t length = strlen(row->stream), count = strlen(row->requests);
+		unsigned char cuts[4];
+		unsigned int heads = 0;
+		const char *reason;
+
+		memcpy(text, row->stream, length);
+		for (int n = random_below(&random, 3); n > 0; n--) {
+			size_t at = random_below(&random, length);
+
+			if (random_below(&random, 2))
+				text[at] = spice[random_below(&random, sizeof(spice) - 1)];
+			else
+				length = at + 1;
+		}
+		for (size_t n = 0; n < count; n++)
+			heads |= (row->requests[n] == 'H') << n;
+		for (size_t n = 0; n < sizeof(cuts); n++)
+			cuts[n] = random_below(&random, 1 + random_below(&random, 60));
+		reason = compare_response(count, heads, text, length, cuts, sizeof(cuts));
+		if (reason)
+			fail_msg("round %d: %s: %.*s", round, reason, (int)length, text);
+	}
+}
+
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(streams),
-	cmocka_unit_test(lengths),
-	cmocka_unit_test(long_body),
-	cmocka_unit_test(queue),
+	cmocka_unit_test(streams), cmocka_unit_test(lengths), cmocka_unit_test(long_body),
+	cmocka_unit_test(queue),   cmocka_unit_test(mutated),
 };
 
 UNIT_MAIN(tests)

@@ -38,22 +38,18 @@ INLINE struct place_load *place_load_at(__u32 node)
 	return bpf_map_lookup_elem(&place_loads, &node);
 }
 
-INLINE struct place_target *place_target_find(__u32 pool, __u64 target)
+INLINE struct place_target *place_target_find(const struct place_target_key *key)
 {
-	struct place_target_key key = {.target = target, .pool = pool};
-
-	return bpf_map_lookup_elem(&place_targets, &key);
+	return bpf_map_lookup_elem(&place_targets, key);
 }
 
 /* Remembers `first` unless somebody else was quicker; either way what is remembered now. NULL: the
  * table is full. */
-INLINE struct place_target *place_target_add(__u32 pool, __u64 target,
+INLINE struct place_target *place_target_add(const struct place_target_key *key,
 					     const struct place_target *first)
 {
-	struct place_target_key key = {.target = target, .pool = pool};
-
-	bpf_map_update_elem(&place_targets, &key, first, BPF_NOEXIST);
-	return bpf_map_lookup_elem(&place_targets, &key);
+	bpf_map_update_elem(&place_targets, key, first, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&place_targets, key);
 }
 
 #else
@@ -98,6 +94,14 @@ INLINE __s32 place_node_of(const struct place_pool *pool, __u32 index)
 	if (!member || member->state != PLACE_UP || !member->node)
 		return -2; /* -ENOENT, which vmlinux.h doesn't have */
 	return member->node;
+}
+
+/* The member that has this node, in a pool of a central policy; NULL if there is none. */
+INLINE struct place_member *place_member_of(const struct place_pool *pool, __u32 node)
+{
+	__u32 index = node < pool->slots ? place_slot_at(pool, node) : 0;
+
+	return index && index <= pool->count ? place_member_at(pool, index - 1) : 0;
 }
 
 /* Requests that the node has now, as far as is known here. Reports may be ahead of charges. */

@@ -22,7 +22,8 @@ struct place_plan {
 	__u32 low, high;  /* T_low and T_high, requests in service at mean weight [25, 65] */
 	__u32 limit;	  /* load at which a node takes nothing more [80] */
 	__u32 bound;	  /* bounded loads: most times the mean, in 1/1024 [1280, which is 1.25] */
-	__u64 window_ns;  /* tls-affinity's window [300 s]; stillness before a set shrinks [20 s] */
+	__u64 window_ns;  /* tls-affinity: its window [300 s]; stillness before a set shrinks [20 s,
+			     lblcr 1 day] */
 	__u64 hot_gap_ns; /* DS: requests closer than this are hot [5 ms] */
 };
 

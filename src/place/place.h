@@ -3,11 +3,22 @@
 #ifndef BATON_PLACE_PLACE_H
 #define BATON_PLACE_PLACE_H
 
+#include "place/bounded-ch.h"
+#include "place/carp.h"
+#include "place/ds.h"
 #include "place/hrw.h"
+#include "place/ht-rr.h"
+#include "place/lard.h"
+#include "place/lblc.h"
+#include "place/lc.h"
 #include "place/maglev.h"
 #include "place/md5.h"
+#include "place/mit-ch.h"
+#include "place/mod-ch.h"
+#include "place/p2c.h"
 #include "place/rr.h"
 #include "place/sh.h"
+#include "place/tls-affinity.h"
 #include "place/wrr.h"
 
 /* What the pool's policy wants in a query (enum place_want); 0 for a pool that isn't there. */
@@ -53,6 +64,54 @@ SUBPROGRAM __s32 place_choose(struct place_query *query)
 		break;
 	case PLACE_HRW:
 		node = place_hrw(query);
+		break;
+	case PLACE_MIT_CH:
+		node = place_mit_ch(query);
+		break;
+	case PLACE_CARP:
+		node = place_carp(query);
+		break;
+	case PLACE_MOD_CH:
+		node = place_mod_ch(query);
+		break;
+	case PLACE_HT_RR:
+		node = place_ht_rr(query);
+		break;
+	case PLACE_BOUNDED_CH:
+		node = place_bounded_ch(query);
+		break;
+	case PLACE_P2C:
+		node = place_p2c(query);
+		break;
+	case PLACE_LC:
+		node = place_lc(query);
+		break;
+	case PLACE_WLC:
+		node = place_wlc(query);
+		break;
+	case PLACE_LBLC:
+		node = place_lblc(query, 0);
+		break;
+	case PLACE_LBLCR:
+		node = place_lblc(query, 1);
+		break;
+	case PLACE_LARD:
+		node = place_lard(query, LARD_ONE);
+		break;
+	case PLACE_LARD_2004:
+		node = place_lard(query, LARD_COST);
+		break;
+	case PLACE_LARD_R:
+		node = place_lard(query, LARD_SET);
+		break;
+	case PLACE_DS:
+		node = place_ds(query);
+		break;
+	case PLACE_DS_2004:
+		node = place_ds_2004(query);
+		break;
+	case PLACE_TLS_AFFINITY:
+		node = place_tls_affinity(query);
 		break;
 	}
 	if (node > 0 && pool->wants & PLACE_WANT_LOAD && !(query->flags & PLACE_PEEK))

@@ -1,11 +1,19 @@
 #include "place/tables.h"
 
 #include "place/hash.h"
+#include "place/ring.h"
 
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum {
+	RING_POINTS = 160, /* of the lightest node */
+	RING_POINTS_MAX = 1 << 17,
+	EVEN_BITS = 16,
+	EVEN_SLOTS = 1 << EVEN_BITS,
+};
 
 /* Room for `slots` 16-bit entries in whole words. */
 static __u16 *slots_new(struct place_table *table, __u32 slots)
@@ -134,6 +142,100 @@ static int turns_fill(struct place_table *table, const struct place_pool *pool,
 	return 0;
 }
 
+static int compare_points(const void *a, const void *b)
+{
+	const __u64 *left = a, *right = b;
+
+	return (*left > *right) - (*left < *right);
+}
+
+/* Karger's ring: so many points for a node as it weighs, at hashes of its name and the point's
+ * number. Two points on one place would be in the order of member indices, which a change of others
+ * may turn; with 2^48 places that hardly happens. */
+static int ring_fill(struct place_table *table, const struct place_pool *pool,
+		     const struct place_member *members, __u32 divisor)
+{
+	__u64 total = pool->weight_total / divisor, each = RING_POINTS;
+	__u32 at = 0;
+
+	if (total * each > RING_POINTS_MAX)
+		each = RING_POINTS_MAX / total;
+	/* Weights too far apart for the room: the lightest one has a single point. */
+	if (!each)
+		each = 1;
+	table->slots = table->words = total * each;
+	table->data = calloc(table->words, sizeof(__u64));
+	if (!table->data)
+		return -ENOMEM;
+	for (__u32 i = 0; i < pool->up; i++)
+		for (__u64 k = 0; k < members[i].weight / divisor * each; k++)
+			table->data[at++] = (place_mix(members[i].hash + k * PLACE_HASH_START) &
+					     ~(__u64)PLACE_POINT_MEMBER) |
+					    i;
+	qsort(table->data, table->words, sizeof(__u64), compare_points);
+	return 0;
+}
+
+/* The ring with even shares: slots in a fixed order, each to the first node at or behind its place
+ * that has room. The order leaps over the circle so that the rest that nobody near has room for is
+ * spread. */
+static int even_fill(struct place_table *table, const struct place_pool *pool,
+		     const struct place_member *members, __u32 divisor)
+{
+	struct place_table ring = {0};
+	__u64 *room = calloc(pool->up, sizeof(*room)), given = 0;
+	__u16 *entries = NULL;
+	int error = ring_fill(&ring, pool, members, divisor);
+
+	if (!error && room)
+		entries = slots_new(table, EVEN_SLOTS);
+	if (!entries) {
+		free(room);
+		free(ring.data);
+		return -ENOMEM;
+	}
+	for (__u32 i = 0; i < pool->up; i++) {
+		room[i] = EVEN_SLOTS * (__u64)members[i].weight / pool->weight_total;
+		given += room[i];
+	}
+	/* What rounding has left over: one each, from the first on. */
+	for (__u32 i = 0; given < EVEN_SLOTS; i = (i + 1) % pool->up, given++)
+		room[i]++;
+	for (__u32 step = 0; step < EVEN_SLOTS; step++) {
+		__u32 slot = step * 40503u % EVEN_SLOTS, low = 0, high = ring.slots;
+		__u64 place = (__u64)slot << (64 - EVEN_BITS);
+
+		while (low < high) {
+			__u32 middle = (low + high) / 2;
+
+			if ((ring.data[middle] | PLACE_POINT_MEMBER) < place)
+				low = middle + 1;
+			else
+				high = middle;
+		}
+		while (!room[ring.data[low % ring.slots] & PLACE_POINT_MEMBER])
+			low = (low + 1) % ring.slots;
+		entries[slot] = ring.data[low % ring.slots] & PLACE_POINT_MEMBER;
+		room[entries[slot]]--;
+	}
+	free(room);
+	free(ring.data);
+	return 0;
+}
+
+/* Member index + 1 by node id, for policies that remember ids. */
+static int ids_fill(struct place_table *table, const struct place_pool *pool,
+		    const struct place_member *members)
+{
+	__u16 *entries = slots_new(table, PLACE_NODES_MAX);
+
+	if (!entries)
+		return -ENOMEM;
+	for (__u32 i = 0; i < pool->count; i++)
+		entries[members[i].node] = i + 1;
+	return 0;
+}
+
 int place_table_fill(struct place_table *table, const struct place_pool *pool,
 		     struct place_member *members, __u32 divisor, const struct place_plan *plan)
 {
@@ -152,13 +254,26 @@ int place_table_fill(struct place_table *table, const struct place_pool *pool,
 		entries = slots_new(table, slots);
 		return entries ? maglev_fill(entries, slots, members, pool->up, pool->weight_most)
 			       : -ENOMEM;
+	case PLACE_MIT_CH:
+	case PLACE_BOUNDED_CH:
+		return ring_fill(table, pool, members, divisor);
+	case PLACE_MOD_CH:
+		return even_fill(table, pool, members, divisor);
+	case PLACE_CARP:
+		return carp_factors(members, pool->up);
 	default:
-		return 0;
+		return pool->wants & PLACE_WANT_CENTRAL ? ids_fill(table, pool, members) : 0;
 	}
 }
 
 __u64 place_policy_window(enum place_policy policy)
 {
-	(void)policy;
-	return 20000000000ull;
+	switch (policy) {
+	case PLACE_LBLCR:
+		return 86400000000000ull;
+	case PLACE_TLS_AFFINITY:
+		return 300000000000ull;
+	default:
+		return 20000000000ull;
+	}
 }

@@ -20,8 +20,9 @@ int place_table_fill(struct place_table *table, const struct place_pool *pool,
 int maglev_fill(__u16 *entries, __u32 slots, const struct place_member *members, __u32 count,
 		__u32 most);
 
-/* CARP's hash of a member's name. */
+/* CARP's hash of a member's name, and the load multipliers of members by their weights. */
 __u32 carp_member_hash(const char *name);
+int carp_factors(struct place_member *members, __u32 count);
 
 /* The default of window_ns. */
 __u64 place_policy_window(enum place_policy policy);

@@ -54,26 +54,28 @@ __u32 targets_count(const struct place_targets *targets)
 	return targets->count;
 }
 
-static __u32 *head_of(struct place_targets *targets, __u32 pool, __u64 target)
+static __u32 *head_of(struct place_targets *targets, const struct place_target_key *key)
 {
-	return &targets->heads[place_mix(target + pool) & targets->mask];
+	__u64 owner = (__u64)key->pool << 32 | key->scope;
+
+	return &targets->heads[place_mix(key->target + owner * PLACE_HASH_START) & targets->mask];
 }
 
-struct place_target *targets_find(struct place_targets *targets, __u32 pool, __u64 target)
+struct place_target *targets_find(struct place_targets *targets, const struct place_target_key *key)
 {
-	for (__u32 at = *head_of(targets, pool, target); at; at = targets->entries[at - 1].next) {
+	for (__u32 at = *head_of(targets, key); at; at = targets->entries[at - 1].next) {
 		struct entry *entry = &targets->entries[at - 1];
 
-		if (entry->key.target == target && entry->key.pool == pool)
+		if (!memcmp(&entry->key, key, sizeof(*key)))
 			return &entry->target;
 	}
 	return NULL;
 }
 
-struct place_target *targets_add(struct place_targets *targets, __u32 pool, __u64 target,
+struct place_target *targets_add(struct place_targets *targets, const struct place_target_key *key,
 				 const struct place_target *first)
 {
-	struct place_target *old = targets_find(targets, pool, target);
+	struct place_target *old = targets_find(targets, key);
 	struct entry *entry;
 	__u32 *head, at;
 
@@ -87,11 +89,10 @@ struct place_target *targets_add(struct place_targets *targets, __u32 pool, __u6
 	} else {
 		return NULL;
 	}
-	head = head_of(targets, pool, target);
+	head = head_of(targets, key);
 	entry = &targets->entries[at - 1];
 	memset(entry, 0, sizeof(*entry));
-	entry->key.target = target;
-	entry->key.pool = pool;
+	entry->key = *key;
 	entry->target = *first;
 	entry->next = *head;
 	*head = at;

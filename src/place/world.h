@@ -34,9 +34,19 @@ _Static_assert(sizeof(struct place_pool) % 8 == 0 && sizeof(struct place_member)
 		       sizeof(struct place_state) % 8 == 0 && sizeof(struct place_load) % 8 == 0,
 	       "the kernel's arrays can be used in place");
 
-struct place_target *targets_find(struct place_targets *targets, __u32 pool, __u64 target);
-struct place_target *targets_add(struct place_targets *targets, __u32 pool, __u64 target,
+struct place_target *targets_find(struct place_targets *targets,
+				  const struct place_target_key *key);
+struct place_target *targets_add(struct place_targets *targets, const struct place_target_key *key,
 				 const struct place_target *first);
+
+/* What a node has told: of the requests given to it, how many it had got, and how many it has in
+ * service. */
+INLINE void place_load_reported(struct place_load *load, __u64 handed, __u64 in_service, __u64 now)
+{
+	load->handed = handed;
+	load->in_service = in_service;
+	load->reported_ns = now;
+}
 
 INLINE struct place_state *place_state_at(__u32 pool)
 {
@@ -63,15 +73,15 @@ INLINE struct place_load *place_load_at(__u32 node)
 	return node < PLACE_NODES_MAX + PLACE_POOLS_MAX ? &place_world->loads[node] : NULL;
 }
 
-INLINE struct place_target *place_target_find(__u32 pool, __u64 target)
+INLINE struct place_target *place_target_find(const struct place_target_key *key)
 {
-	return place_world->targets ? targets_find(place_world->targets, pool, target) : NULL;
+	return place_world->targets ? targets_find(place_world->targets, key) : NULL;
 }
 
-INLINE struct place_target *place_target_add(__u32 pool, __u64 target,
+INLINE struct place_target *place_target_add(const struct place_target_key *key,
 					     const struct place_target *first)
 {
-	return place_world->targets ? targets_add(place_world->targets, pool, target, first) : NULL;
+	return place_world->targets ? targets_add(place_world->targets, key, first) : NULL;
 }
 
 #endif

@@ -31,6 +31,8 @@ enum place_want {
 	PLACE_WANT_LOAD = 32,	  /* loads have to be kept up to date */
 	PLACE_WANT_TIME = 64,	  /* now_ns */
 	PLACE_WANT_CENTRAL = 128, /* one view of the whole cluster: a dispatcher's */
+	PLACE_WANT_CENTRAL_LOAD =
+		PLACE_WANT_CENTRAL | PLACE_WANT_LOAD | PLACE_WANT_TIME | PLACE_WANT_TARGET,
 };
 
 /* Every policy: constant, name in configurations, what it wants, one line for lists. */
@@ -41,7 +43,27 @@ enum place_want {
 	X(DH, "dh", PLACE_WANT_TARGET, "hash of the target into a table")                          \
 	X(MD5, "md5", PLACE_WANT_MD5, "MD5 of the target modulo the nodes")                        \
 	X(MAGLEV, "maglev", PLACE_WANT_TARGET, "Maglev's permutation table")                       \
-	X(HRW, "hrw", PLACE_WANT_TARGET, "weighted rendezvous")
+	X(HRW, "hrw", PLACE_WANT_TARGET, "weighted rendezvous")                                    \
+	X(MIT_CH, "mit-ch", PLACE_WANT_TARGET, "consistent hashing on Karger's ring")              \
+	X(CARP, "carp", PLACE_WANT_CARP, "Microsoft's CARP with load factors")                     \
+	X(MOD_CH, "mod-ch", PLACE_WANT_TARGET, "the ring with every node's share made even")       \
+	X(HT_RR, "ht-rr", PLACE_WANT_TARGET | PLACE_WANT_TIME | PLACE_WANT_CENTRAL,                \
+	  "hash buckets given to nodes in turn when first seen")                                   \
+	X(BOUNDED_CH, "bounded-ch", PLACE_WANT_TARGET | PLACE_WANT_LOAD,                           \
+	  "the ring with bounded loads")                                                           \
+	X(P2C, "p2c", PLACE_WANT_RANDOM | PLACE_WANT_LOAD, "the less loaded one of two by chance") \
+	X(LC, "lc", PLACE_WANT_LOAD, "least connections")                                          \
+	X(WLC, "wlc", PLACE_WANT_LOAD, "least connections by weight")                              \
+	X(LBLC, "lblc", PLACE_WANT_CENTRAL_LOAD, "LVS's locality, one node a target")              \
+	X(LBLCR, "lblcr", PLACE_WANT_CENTRAL_LOAD, "LVS's locality, a set of nodes a target")      \
+	X(LARD, "lard", PLACE_WANT_CENTRAL_LOAD, "locality-aware distribution")                    \
+	X(LARD_2004, "lard-2004", PLACE_WANT_CENTRAL_LOAD, "LARD in the cost form of 2004")        \
+	X(LARD_R, "lard-r", PLACE_WANT_CENTRAL_LOAD, "LARD with replication")                      \
+	X(DS, "ds", PLACE_WANT_CENTRAL_LOAD, "dual scheduling by a decayed request rate")          \
+	X(DS_2004, "ds-2004", PLACE_WANT_CENTRAL_LOAD, "dual scheduling as in 2004")               \
+	X(TLS_AFFINITY, "tls-affinity",                                                            \
+	  PLACE_WANT_TARGET | PLACE_WANT_CLIENT | PLACE_WANT_TIME | PLACE_WANT_CENTRAL,            \
+	  "client and server name stay together for a window")
 
 #define X(constant, name, wants, text) PLACE_##constant,
 enum place_policy { PLACE_NONE, PLACE_POLICIES(X) PLACE_POLICY_COUNT };
@@ -94,7 +116,8 @@ struct place_member {
 WIRE_SIZE(struct place_member, 32);
 
 /* Map `place_table`: ARRAY of __u64. Slot tables hold four 16-bit member indices a word; rings one
- * point a word, position in the upper 48 bits and member index in the lower 16. */
+ * point a word, position in the upper 48 bits and member index in the lower 16. Central policies
+ * have a slot table by node id, member index + 1 in it, 0 for nodes that aren't members. */
 enum { PLACE_SLOTS_PER_WORD = 4, PLACE_POINT_BITS = 48 };
 
 /* Map `place_state`: ARRAY, one a pool. */
@@ -121,7 +144,7 @@ WIRE_SIZE(struct place_load, 32);
 struct place_target_key {
 	__u64 target;
 	__u32 pool;
-	__u32 zero;
+	__u32 scope; /* of the query */
 };
 WIRE_SIZE(struct place_target_key, 16);
 
@@ -149,7 +172,7 @@ struct place_query {
 	__u16 node; /* who asks; 0 the front */
 	__u16 flags;
 	__u32 reason; /* out: enum place_reason */
-	__u32 reserved;
+	__u32 scope; /* whose memory of targets: 0 the dispatcher's, else a node's own, by its id */
 };
 WIRE_SIZE(struct place_query, 56);
 

@@ -1,37 +1,13 @@
-#include "../unit.h"
+#include "ten_nodes.h"
 
-#include "place/build.h"
-#include "place/hash.h"
-#include "place/place.h"
 #include "place/tables.h"
 
 #include <errno.h>
 #include <math.h>
-#include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { NODES = 10, TARGETS = 20000 };
-
-static char names[NODES + 1][16];
-static struct place_node nodes[NODES + 1];
-
-static int setup(void **state)
-{
-	*state = place_world = world_new(1 << 14, 1 << 19, 1 << 16);
-	for (int i = 0; i <= NODES; i++) {
-		snprintf(names[i], sizeof(names[i]), "node%d", i + 1);
-		nodes[i] = (struct place_node){100 + i, names[i], 1, PLACE_UP};
-	}
-	return place_world ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-	world_free(*state);
-	return 0;
-}
+enum { TARGETS = 20000 };
 
 static void build(enum place_policy policy, unsigned int count)
 {
@@ -85,7 +61,7 @@ static void wrong_plans_are_refused(void **state)
 	nodes[1].weight = 1;
 	nodes[1].id = nodes[0].id;
 	assert_int_equal(place_build(place_world, 0, &plan), -EINVAL);
-	nodes[1].id = 101;
+	nodes[1].id = FIRST + 1;
 	nodes[1].name = nodes[0].name;
 	assert_int_equal(place_build(place_world, 0, &plan), -EINVAL);
 	nodes[1].name = names[1];
@@ -123,8 +99,8 @@ static void only_nodes_that_are_up_are_chosen(void **state)
 		for (unsigned int i = 0; i < TARGETS; i++) {
 			__s32 node = choose(i);
 
-			assert_in_range(node, 100, 100 + NODES - 1);
-			got[node - 100]++;
+			assert_in_range(node, FIRST, FIRST + NODES - 1);
+			got[node - FIRST]++;
 		}
 		for (int i = 0; i < NODES; i++)
 			assert_int_equal(!got[i], nodes[i].state != PLACE_UP);
@@ -134,7 +110,8 @@ static void only_nodes_that_are_up_are_chosen(void **state)
 
 static void the_order_of_the_list_changes_nothing(void **state)
 {
-	static const int policies[] = {PLACE_MAGLEV, PLACE_HRW, PLACE_DH, PLACE_MD5};
+	static const int policies[] = {PLACE_MAGLEV, PLACE_HRW,	   PLACE_DH,  PLACE_MD5,
+				       PLACE_MIT_CH, PLACE_MOD_CH, PLACE_CARP};
 
 	(void)state;
 	for (size_t p = 0; p < sizeof(policies) / sizeof(*policies); p++) {
@@ -160,7 +137,7 @@ static double imbalance(void)
 	double weights = 0, worst = 0;
 
 	for (unsigned int i = 0; i < TARGETS; i++)
-		got[choose(i) - 100]++;
+		got[choose(i) - FIRST]++;
 	for (int i = 0; i < NODES; i++)
 		weights += nodes[i].weight;
 	for (int i = 0; i < NODES; i++)
@@ -173,8 +150,9 @@ static void shares_follow_weights(void **state)
 	static const struct {
 		int policy;
 		bool weighted;
-	} rows[] = {{PLACE_RR, false},	{PLACE_WRR, true},    {PLACE_SH, true}, {PLACE_DH, true},
-		    {PLACE_MD5, false}, {PLACE_MAGLEV, true}, {PLACE_HRW, true}};
+	} rows[] = {{PLACE_RR, false}, {PLACE_WRR, true},   {PLACE_SH, true},
+		    {PLACE_DH, true},  {PLACE_MD5, false},  {PLACE_MAGLEV, true},
+		    {PLACE_HRW, true}, {PLACE_MOD_CH, true}};
 
 	(void)state;
 	for (size_t r = 0; r < sizeof(rows) / sizeof(*rows); r++) {
@@ -209,8 +187,8 @@ static double moved_needlessly(int policy, unsigned int *lost)
 	for (unsigned int i = 0; i < TARGETS; i++) {
 		__s32 now = choose(i);
 
-		assert_int_not_equal(now, 104);
-		if (before[i] == 104) {
+		assert_int_not_equal(now, FIRST + 4);
+		if (before[i] == FIRST + 4) {
 			++*lost;
 		} else {
 			kept++;
@@ -228,8 +206,81 @@ static void a_node_that_goes_moves_what_is_promised(void **state)
 	(void)state;
 	assert_true(moved_needlessly(PLACE_HRW, &lost) == 0);
 	assert_in_range(lost, TARGETS / NODES * 85 / 100, TARGETS / NODES * 115 / 100);
+	assert_true(moved_needlessly(PLACE_MIT_CH, &lost) == 0);
+	assert_true(moved_needlessly(PLACE_CARP, &lost) == 0);
+	assert_in_range(lost, TARGETS / NODES * 85 / 100, TARGETS / NODES * 115 / 100);
 	assert_true(moved_needlessly(PLACE_MAGLEV, &lost) < 0.03);
+	assert_true(moved_needlessly(PLACE_MOD_CH, &lost) < 0.25);
 	assert_true(moved_needlessly(PLACE_MD5, &lost) > 0.8);
+}
+
+/* The definition in plain words, against the policy; nodes of different weight. */
+static void carp_by_its_definition(void **state)
+{
+	__u32 hashes[NODES];
+	double factors[NODES], product = 1, last = 0, total = 0;
+
+	(void)state;
+	for (int i = 0; i < NODES; i++) {
+		__u32 h = 0;
+
+		/* Ascending, as the draft wants them. */
+		nodes[i].weight = 1 + i / 3;
+		total += nodes[i].weight;
+		for (const char *at = names[i]; *at; at++)
+			h += (h << 19 | h >> 13) + (unsigned char)*at;
+		h += h * 0x62531965u;
+		hashes[i] = h << 21 | h >> 11;
+	}
+	for (int k = 0; k < NODES; k++) {
+		double p = nodes[k].weight / total, n = NODES - k;
+
+		factors[k] =
+			pow(n * (p - last) / product + (k ? pow(factors[k - 1], n) : 0), 1 / n);
+		product *= factors[k];
+		last = p;
+	}
+	build(PLACE_CARP, NODES);
+	for (unsigned int i = 0; i < TARGETS; i++) {
+		struct place_query query = query_of(i);
+		double best = 0, second = 0;
+		int winner = 0;
+
+		for (int k = 0; k < NODES; k++) {
+			__u32 x = query.carp ^ hashes[k];
+
+			x += x * 0x62531965u;
+			x = x << 21 | x >> 11;
+			if (x * factors[k] > best) {
+				second = best;
+				best = x * factors[k];
+				winner = k;
+			} else {
+				second = fmax(second, x * factors[k]);
+			}
+		}
+		/* Where two are one in 32 bits either is right. */
+		if (best - second > 4)
+			assert_int_equal(place_choose(&query), FIRST + winner);
+	}
+	for (int i = 0; i < NODES; i++)
+		nodes[i].weight = 1;
+}
+
+static void ring_shares_are_fair(void **state)
+{
+	(void)state;
+	build(PLACE_MIT_CH, NODES);
+	/* 160 points each: 8 % is one standard deviation. */
+	assert_true(imbalance() < 0.30);
+	for (int i = 0; i < NODES; i++)
+		nodes[i].weight = 1 + i % 3;
+	build(PLACE_MIT_CH, NODES);
+	assert_true(imbalance() < 0.35);
+	build(PLACE_CARP, NODES);
+	assert_true(imbalance() < 0.35);
+	for (int i = 0; i < NODES; i++)
+		nodes[i].weight = 1;
 }
 
 static void hrw_weight_moves_only_towards_it(void **state)
@@ -246,7 +297,7 @@ static void hrw_weight_moves_only_towards_it(void **state)
 		__s32 now = choose(i);
 
 		if (now != before[i])
-			assert_int_equal(now, 102);
+			assert_int_equal(now, FIRST + 2);
 	}
 	nodes[2].weight = 1;
 }
@@ -267,7 +318,7 @@ static void logarithm_is_near(void **state)
 /* The smooth order for weights 5, 1, 1, as nginx's change that brought it tells: a a b a c a a. */
 static void wrr_is_smooth(void **state)
 {
-	static const int order[] = {100, 100, 101, 100, 102, 100, 100};
+	static const int order[] = {101, 101, 102, 101, 103, 101, 101};
 
 	(void)state;
 	nodes[0].weight = 5;
@@ -306,7 +357,7 @@ static void pools_do_not_meet(void **state)
 	assert_int_equal(choose(7), node);
 	query.pool = 3;
 	node = place_choose(&query);
-	assert_in_range(node, 100, 100 + NODES - 1);
+	assert_in_range(node, FIRST, FIRST + NODES - 1);
 	for (int pool = 6; pool < PLACE_POOLS_MAX; pool++) {
 		int error = place_build(place_world, pool, &plan);
 
@@ -377,6 +428,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(the_order_of_the_list_changes_nothing),
 	cmocka_unit_test(shares_follow_weights),
 	cmocka_unit_test(a_node_that_goes_moves_what_is_promised),
+	cmocka_unit_test(carp_by_its_definition),
+	cmocka_unit_test(ring_shares_are_fair),
 	cmocka_unit_test(hrw_weight_moves_only_towards_it),
 	cmocka_unit_test(logarithm_is_near),
 	cmocka_unit_test(wrr_is_smooth),

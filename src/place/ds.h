@@ -1,0 +1,200 @@
+/* ds and ds-2004: dual scheduling. LARD for targets that are not hot; hot ones get more nodes, and
+ * a node serves a hot target that is its own without asking.
+ *
+ * Source: Hong and Noh 2004. What they leave open is decided so. ds-2004: a target is hot when less
+ * than hot_gap_ns (5 ms: 200 a second) have passed since its last request; a hot request goes to
+ * the asking node if that is below its limit (then nothing is handed off), else to the least loaded
+ * node outside the set, which joins it; a full set's least loaded node serves. A cold request is
+ * LARD's (cost form) and leaves the target only that node. ds: the rate is counted with exponential
+ * decay (time constant 1 s) instead of guessed from one gap; the target is to have as many nodes as
+ * hot rates, one is added when the rate has passed what the set is for, and given back when it has
+ * fallen below half of that, one every 1/4 s at most; between times the asking node if it is of the
+ * set, else the least loaded.
+ *
+ * Cost: one look-up in the table of targets, two a node when a node is added. Memory: one entry a
+ * target, and one on each node that has it. When a node goes its place in sets is free again, no
+ * other target moves. The dispatcher decides (place_ds); nodes decide by place_alone.
+ */
+#ifndef BATON_PLACE_DS_H
+#define BATON_PLACE_DS_H
+
+#include "place/lard.h"
+
+#define DS_DECAY_NS 1000000000ull
+#define DS_STEP_NS  250000000ull
+
+/* Counts one more request at `now`. Returns the rate, in 1/1024 a second. */
+INLINE __u64 ds_rate(struct place_target *target, __u64 now)
+{
+	__u64 gap = now - target->used_ns, rate = target->rate;
+
+	/* The first two terms of exp(-gap / decay) where it is short. */
+	if (gap >= DS_DECAY_NS)
+		rate = 0;
+	else
+		rate -= rate * (gap >> 10) / (DS_DECAY_NS >> 10);
+	rate += 1024;
+	target->rate = rate;
+	target->used_ns = now;
+	return rate;
+}
+
+/* Is the asking node up, and below its limit? */
+INLINE __u32 ds_takes(const struct place_pool *pool, __u32 node)
+{
+	const struct place_member *member = node ? place_member_of(pool, node) : 0;
+
+	return member && member->state == PLACE_UP && !load_reached(pool, member, pool->limit);
+}
+
+/* A hot target of ds-2004. */
+SUBPROGRAM __s32 place_ds_hot(struct place_query *query, struct place_target *target)
+{
+	const struct place_pool *pool;
+	__s32 node;
+
+	if (!query || !target)
+		return -22;
+	pool = place_pool_at(query->pool);
+	if (!pool)
+		return -2;
+	query->reason = PLACE_REASON_HOT;
+	if (ds_takes(pool, query->node))
+		node = query->node;
+	else if (set_size(target) < PLACE_SET_MAX)
+		node = place_least(query, target, LEAST_BY_WEIGHT | LEAST_OUTSIDE);
+	else
+		node = -2;
+	if (node <= 0)
+		return place_least_of(query, target);
+	if (!set_has(target, node))
+		set_add(target, node, query->now_ns);
+	return node;
+}
+
+SUBPROGRAM __s32 place_ds_2004(struct place_query *query)
+{
+	struct place_target_key key;
+	const struct place_pool *pool;
+	struct place_target *target;
+	__u64 gap;
+	__s32 node = -2;
+
+	if (!query)
+		return -22;
+	pool = place_pool_at(query->pool);
+	if (!pool || !pool->up)
+		return -2;
+	key = target_key(query);
+	target = place_target_find(&key);
+	if (!target || query->flags & PLACE_PEEK)
+		return place_lard(query, LARD_COST);
+	gap = query->now_ns - target->used_ns;
+	target->used_ns = query->now_ns;
+	if (gap < pool->hot_gap_ns)
+		node = place_ds_hot(query, target);
+	if (node > 0)
+		return node;
+	node = place_lard(query, LARD_COST);
+	if (node > 0)
+		set_only(target, node, target->changed_ns);
+	return node;
+}
+
+SUBPROGRAM __s32 place_ds(struct place_query *query)
+{
+	struct place_target_key key;
+	const struct place_pool *pool;
+	struct place_target *target;
+	__u64 rate, hot, size;
+	__s32 node;
+
+	if (!query)
+		return -22;
+	pool = place_pool_at(query->pool);
+	if (!pool || !pool->up || !pool->hot_gap_ns)
+		return -2;
+	key = target_key(query);
+	target = place_target_find(&key);
+	if (!target || query->flags & PLACE_PEEK)
+		return place_lard(query, LARD_SET);
+	hot = 1024 * 1000000000ull / pool->hot_gap_ns;
+	rate = ds_rate(target, query->now_ns);
+	size = set_size(target);
+	if (rate < hot && size <= 1)
+		return place_lard(query, LARD_ONE);
+	query->reason = PLACE_REASON_HIT;
+	if (rate > hot * size && size < PLACE_SET_MAX && size < pool->up) {
+		/* The asking node first: nothing is handed off then. */
+		node = query->node && ds_takes(pool, query->node) && !set_has(target, query->node)
+			       ? query->node
+			       : place_least(query, target, LEAST_BY_WEIGHT | LEAST_OUTSIDE);
+		if (node > 0) {
+			query->reason = PLACE_REASON_HOT;
+			set_add(target, node, query->now_ns);
+			return node;
+		}
+	} else if (size > 1 && rate < hot * (size - 1) / 2 &&
+		   query->now_ns - target->changed_ns > DS_STEP_NS) {
+		node = place_most_of(query, target);
+		if (node > 0)
+			set_remove(target, node, query->now_ns);
+	}
+	if (query->node && set_has(target, query->node) && ds_takes(pool, query->node))
+		return query->node;
+	node = place_least_of(query, target);
+	return node > 0 ? node : place_lard(query, LARD_SET);
+}
+
+/* On a node, whose id is query->node and whose memory query->scope: may it serve the target without
+ * asking? Only if the dispatcher has given it the target (place_own), it is hot, and the node is
+ * below its limit. Returns the node's id; 0: ask, and what it knew of the target is forgotten as
+ * the paper has it. */
+SUBPROGRAM __s32 place_alone(struct place_query *query)
+{
+	struct place_target_key key;
+	const struct place_pool *pool;
+	struct place_target *target;
+	__u64 gap, rate;
+
+	if (!query)
+		return -22;
+	pool = place_pool_at(query->pool);
+	if (!pool || !pool->hot_gap_ns ||
+	    (pool->policy != PLACE_DS && pool->policy != PLACE_DS_2004))
+		return 0;
+	key = target_key(query);
+	target = place_target_find(&key);
+	if (!target || !set_has(target, query->node))
+		return 0;
+	gap = query->now_ns - target->used_ns;
+	rate = ds_rate(target, query->now_ns);
+	if ((pool->policy == PLACE_DS ? rate >= 1024 * 1000000000ull / pool->hot_gap_ns
+				      : gap < pool->hot_gap_ns) &&
+	    ds_takes(pool, query->node)) {
+		query->reason = PLACE_REASON_HOT;
+		place_charge(query->pool, query->node);
+		return query->node;
+	}
+	set_remove(target, query->node, query->now_ns);
+	return 0;
+}
+
+/* On a node: the dispatcher has given it the target. Returns 0. */
+SUBPROGRAM __s32 place_own(struct place_query *query)
+{
+	struct place_target_key key;
+	struct place_target *target;
+
+	if (!query)
+		return -22;
+	key = target_key(query);
+	target = place_target_find(&key);
+	if (!target)
+		target_assign(query, &key, query->node);
+	else if (!set_has(target, query->node))
+		set_add(target, query->node, query->now_ns);
+	return 0;
+}
+
+#endif

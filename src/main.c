@@ -9,14 +9,16 @@
 #include "lab/lab.h"
 #include "monitor/monitor.h"
 #include "node/node.h"
+#include "top/top.h"
 
 #include <stdio.h>
 #include <string.h>
 
 static const struct command *const commands[] = {
-	&command_compare, &command_distill, &command_drain,  &command_flows, &command_front,
-	&command_lab,	  &command_monitor, &command_node,   &command_ready, &command_reload,
-	&command_service, &command_status,  &command_weight, &command_where, NULL,
+	&command_compare, &command_distill, &command_drain,   &command_flows,
+	&command_front,	  &command_lab,	    &command_monitor, &command_node,
+	&command_ready,	  &command_reload,  &command_service, &command_status,
+	&command_top,	  &command_weight,  &command_where,   NULL,
 };
 
 static const struct command baton = {

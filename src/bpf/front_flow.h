@@ -64,7 +64,7 @@ INLINE void flow_fill(struct front_work *work, const struct cluster *here, __u32
 {
 	const struct segment *segment = &work->segment;
 	const struct tcp_options *offered = &work->offered;
-	struct front_flow *flow = &work->fresh;
+	struct front_flow *flow = (struct front_flow *)work->fresh;
 	__u64 time = cluster_now(here);
 
 	__builtin_memset(flow, 0, sizeof(*flow));
@@ -126,7 +126,7 @@ SUBPROGRAM int flow_begin(struct xdp_md *ctx)
 	struct front_work *work = work_area();
 	struct cluster *here = cluster_here();
 	struct segment *segment;
-	struct front_flow *flow;
+	struct front_flow *flow, *fresh;
 	__u32 now, node, length;
 	__u64 word, pseudo;
 	int placed, error;
@@ -134,6 +134,7 @@ SUBPROGRAM int flow_begin(struct xdp_md *ctx)
 	if (!work || !here)
 		return XDP_DROP;
 	segment = &work->segment;
+	fresh = (struct front_flow *)work->fresh;
 	now = tick_now();
 	if (load_packet(ctx, work, ETHERNET_LENGTH, segment->ip_length) ||
 	    load_text(ctx, work, ETHERNET_LENGTH + segment->payload_at, segment->length)) {
@@ -156,40 +157,39 @@ SUBPROGRAM int flow_begin(struct xdp_md *ctx)
 		return answer_reset(ctx, work);
 	node = placed & 0xffff;
 	flow_fill(work, here, node, placed & PLACED_PINNED, now);
-	error = bpf_map_update_elem(&flows, &segment->key, &work->fresh, BPF_NOEXIST);
+	error = bpf_map_update_elem(&flows, &segment->key, fresh, BPF_NOEXIST);
 	if (error == -EEXIST) {
 		flow = bpf_map_lookup_elem(&flows, &segment->key);
 		if (!flow)
 			return XDP_DROP;
 		bpf_spin_lock(&flow->lock);
 		word = flow->owner_word;
-		if (flow->first_seq == work->fresh.first_seq &&
-		    flow->first_ack == work->fresh.first_ack) {
+		if (flow->first_seq == fresh->first_seq && flow->first_ack == fresh->first_ack) {
 			/* Another CPU had the same segment. */
 			bpf_spin_unlock(&flow->lock);
 			return XDP_DROP;
 		}
-		if (before(work->fresh.owner.generation, owner_of(word).generation + 1))
-			work->fresh.owner.generation = owner_of(word).generation + 1;
-		flow->owner_word = work->fresh.owner_word;
-		flow->seen = work->fresh.seen;
-		flow->last_seq = work->fresh.last_seq;
-		flow->last_ack = work->fresh.last_ack;
-		flow->since = work->fresh.since;
-		flow->made = work->fresh.made;
-		flow->first_seq = work->fresh.first_seq;
-		flow->first_ack = work->fresh.first_ack;
-		flow->handoff_seq = work->fresh.handoff_seq;
-		flow->handoff_ack = work->fresh.handoff_ack;
-		flow->ts_clock = work->fresh.ts_clock;
+		if (before(fresh->owner.generation, owner_of(word).generation + 1))
+			fresh->owner.generation = owner_of(word).generation + 1;
+		flow->owner_word = fresh->owner_word;
+		flow->seen = fresh->seen;
+		flow->last_seq = fresh->last_seq;
+		flow->last_ack = fresh->last_ack;
+		flow->since = fresh->since;
+		flow->made = fresh->made;
+		flow->first_seq = fresh->first_seq;
+		flow->first_ack = fresh->first_ack;
+		flow->handoff_seq = fresh->handoff_seq;
+		flow->handoff_ack = fresh->handoff_ack;
+		flow->ts_clock = fresh->ts_clock;
 		flow->srtt = 0;
 		flow->cwnd = 0;
-		flow->mss = work->fresh.mss;
-		flow->snd_wscale = work->fresh.snd_wscale;
-		flow->rcv_wscale = work->fresh.rcv_wscale;
-		flow->options = work->fresh.options;
-		flow->reason = work->fresh.reason;
-		flow->service = work->fresh.service;
+		flow->mss = fresh->mss;
+		flow->snd_wscale = fresh->snd_wscale;
+		flow->rcv_wscale = fresh->rcv_wscale;
+		flow->options = fresh->options;
+		flow->reason = fresh->reason;
+		flow->service = fresh->service;
 		flow->handoffs = 1;
 		bpf_spin_unlock(&flow->lock);
 	} else if (error) {
@@ -197,7 +197,7 @@ SUBPROGRAM int flow_begin(struct xdp_md *ctx)
 		return XDP_DROP;
 	}
 	flow_count_first(work, node);
-	handoff_header(work, &work->fresh);
+	handoff_header(work, fresh);
 	return send_wrapped(ctx, node);
 }
 

@@ -90,7 +90,9 @@ struct front_work {
 	struct scratch text;   /* its payload */
 	struct http_request request;
 	struct baton_header header __attribute__((aligned(8)));
-	struct front_flow fresh;
+	/* A struct front_flow in the making. The kernel wants no lock in a map of this kind, by its
+	 * type's name. */
+	__u64 fresh[sizeof(struct front_flow) / 8];
 	struct segment segment;
 	struct answer answer;
 	struct tcp_options seen;    /* the options of the segment in hand */

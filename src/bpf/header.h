@@ -5,12 +5,12 @@
 #include "bpf/siphash.h"
 #include "wire/header.h"
 
-/* The MAC of `header` (8-byte aligned) and the inner packet in packet[from, from + length), in
- * network order, to be stored or compared as it is. */
-INLINE __u64 header_mac(const struct baton_header *header, struct scratch *packet, __u32 from,
-			__u32 length, const __u64 key[2])
+/* The MAC of `header` (a struct baton_header, 8-byte aligned) and the inner packet in packet[from,
+ * from + length), in network order, to be stored or compared as it is. */
+INLINE __u64 header_mac(const void *header, struct scratch *packet, __u32 from, __u32 length,
+			const __u64 key[2])
 {
-	const __u64 *words = (const __u64 *)header;
+	const __u64 *words = header;
 	struct siphash_key cluster_key = {{key[0], key[1]}};
 	struct siphash s;
 

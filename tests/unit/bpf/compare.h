@@ -271,4 +271,64 @@ static inline const char *compare_response(unsigned int requests, unsigned int h
 	return NULL;
 }
 
+/* Why a chunked body is read differently in pieces, or by llhttp; NULL if it isn't. */
+static inline const char *compare_chunked(const void *bytes, size_t length,
+					  const unsigned char *cuts, size_t cut_count)
+{
+	static const char head[] = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+	static struct scratch scratch;
+	static struct seen seen;
+	struct byte_source source = {bytes, length};
+	struct body_state whole, pieces;
+	llhttp_settings_t settings;
+	llhttp_errno_t error;
+	size_t used = 0, i = 0;
+	__u32 end;
+
+	body_start_chunked(&whole);
+	end = body_follow(&source, 0, length, &whole, &scratch);
+	if (end > length || (end < length && body_running(&whole)))
+		return "end";
+	pieces = (struct body_state){0};
+	body_start_chunked(&pieces);
+	while (used < length && body_running(&pieces)) {
+		size_t piece = 1u + cuts[i++ % cut_count], took;
+
+		if (piece > length - used)
+			piece = length - used;
+		took = body_follow(&source, used, piece, &pieces, &scratch);
+		used += took;
+		if (took < piece)
+			break;
+	}
+	if (pieces.phase != whole.phase || (whole.phase != BODY_BAD && used != end) ||
+	    (body_running(&whole) && pieces.left != whole.left))
+		return "pieces differ from the whole";
+	if (whole.phase == BODY_BAD)
+		return NULL;
+
+	llhttp_settings_init(&settings);
+	settings.on_message_complete = seen_head_end;
+	memset(&seen, 0, sizeof(seen));
+	llhttp_init(&seen.parser, HTTP_REQUEST, &settings);
+	seen.parser.data = &seen;
+	if (llhttp_execute(&seen.parser, head, sizeof(head) - 1) != HPE_OK)
+		return "llhttp refuses the head";
+	error = llhttp_execute(&seen.parser, bytes, length);
+	if (whole.phase != BODY_NONE)
+		return seen.head ? "llhttp has the whole body" : NULL;
+	/* Grammar inside extensions and trailers doesn't move an end. */
+	if (!seen.head)
+		return error == HPE_INVALID_CHUNK_SIZE || error == HPE_STRICT ||
+				       error == HPE_INVALID_HEADER_TOKEN ||
+				       error == HPE_INVALID_CONTENT_LENGTH ||
+				       error == HPE_INVALID_TRANSFER_ENCODING ||
+				       error == HPE_UNEXPECTED_CONTENT_LENGTH
+			       ? NULL
+			       : "llhttp wants more";
+	/* It stops before the last byte of the empty line or behind it. */
+	used = llhttp_get_error_pos(&seen.parser) - (const char *)bytes;
+	return used > end || used + 2 < end ? "body's end" : NULL;
+}
+
 #endif

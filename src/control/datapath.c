@@ -64,6 +64,61 @@ static int map_named(struct bpf_object *object, const char *name)
 	return fd;
 }
 
+/* ---- hops ---- */
+
+static void apply_hop(struct datapath *datapath, struct node_entry *entry)
+{
+	for (unsigned int i = 0; i < datapath->hop_count; i++) {
+		const struct hop *hop = &datapath->hops[i];
+
+		if (!address_equal(&hop->host, &entry->address))
+			continue;
+		memcpy(entry->mac, hop->mac, sizeof(entry->mac));
+		entry->ifindex = (__u32)hop->ifindex;
+		entry->reachable = 1;
+	}
+}
+
+void datapath_hop(struct datapath *datapath, const struct address *host, const unsigned char mac[6],
+		  int ifindex)
+{
+	struct hop *hop = NULL;
+
+	for (unsigned int i = 0; i < datapath->hop_count && !hop; i++)
+		if (address_equal(&datapath->hops[i].host, host))
+			hop = &datapath->hops[i];
+	if (!hop) {
+		datapath->hops = realloc(datapath->hops,
+					 (datapath->hop_count + 1) * sizeof(*datapath->hops));
+		if (!datapath->hops)
+			abort();
+		hop = &datapath->hops[datapath->hop_count++];
+		hop->host = *host;
+	}
+	memcpy(hop->mac, mac, sizeof(hop->mac));
+	hop->ifindex = ifindex;
+}
+
+/* What an earlier daemon knew holds until the kernel says otherwise: a restart must not make nodes
+ * unreachable, not even for a moment. */
+static void take_hops(struct datapath *datapath)
+{
+	for (uint32_t id = 1; id < NODES_MAX; id++) {
+		const struct node_entry *entry = &datapath->written[id];
+
+		if (entry->reachable)
+			datapath_hop(datapath, &entry->address, entry->mac, (int)entry->ifindex);
+	}
+	for (int i = 0; i < FRONTS_MAX; i++) {
+		const struct node_entry *entry = &datapath->cluster.fronts[i];
+
+		if (entry->reachable)
+			datapath_hop(datapath, &entry->address, entry->mac, (int)entry->ifindex);
+	}
+}
+
+/* ---- the maps ---- */
+
 static int map_world(struct datapath *datapath, struct bpf_object *object)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -108,6 +163,7 @@ struct datapath *datapath_new(struct bpf_object *object)
 	for (uint32_t id = 0; id < NODES_MAX; id++)
 		if (bpf_map_lookup_elem(datapath->nodes, &id, &datapath->written[id]))
 			goto missing;
+	take_hops(datapath);
 	while (datapath->key_count < CONFIG_SERVICES * CONFIG_VIPS &&
 	       !bpf_map_get_next_key(datapath->services, previous, &key)) {
 		previous = &datapath->keys[datapath->key_count++];
@@ -183,41 +239,6 @@ void datapath_clock(struct datapath *datapath, int64_t offset)
 int64_t datapath_clock_offset(const struct datapath *datapath)
 {
 	return datapath->cluster.clock_offset;
-}
-
-/* ---- hops ---- */
-
-static void apply_hop(struct datapath *datapath, struct node_entry *entry)
-{
-	for (unsigned int i = 0; i < datapath->hop_count; i++) {
-		const struct hop *hop = &datapath->hops[i];
-
-		if (!address_equal(&hop->host, &entry->address))
-			continue;
-		memcpy(entry->mac, hop->mac, sizeof(entry->mac));
-		entry->ifindex = (__u32)hop->ifindex;
-		entry->reachable = 1;
-	}
-}
-
-void datapath_hop(struct datapath *datapath, const struct address *host, const unsigned char mac[6],
-		  int ifindex)
-{
-	struct hop *hop = NULL;
-
-	for (unsigned int i = 0; i < datapath->hop_count && !hop; i++)
-		if (address_equal(&datapath->hops[i].host, host))
-			hop = &datapath->hops[i];
-	if (!hop) {
-		datapath->hops = realloc(datapath->hops,
-					 (datapath->hop_count + 1) * sizeof(*datapath->hops));
-		if (!datapath->hops)
-			abort();
-		hop = &datapath->hops[datapath->hop_count++];
-		hop->host = *host;
-	}
-	memcpy(hop->mac, mac, sizeof(hop->mac));
-	hop->ifindex = ifindex;
 }
 
 /* ---- writing ---- */

@@ -215,6 +215,15 @@ static int run(struct front *front)
 	error = daemon_directory(&front->config);
 	if (error)
 		return error;
+	/* The control socket first: whoever has it is the one daemon. Nothing is answered before
+	 * the loop runs. */
+	uv_loop_init(&front->loop);
+	path_socket(path, front->config.name, "front");
+	error = requests_serve(&front->loop, path, front_answer, front, &front->requests);
+	if (error == -EADDRINUSE)
+		return failed("%s: a daemon of this front is running; end it first", path);
+	if (error)
+		return failed_errno(error, "%s", path);
 	error = front_attach(front, why);
 	if (error)
 		return failed("%s", why);
@@ -222,7 +231,6 @@ static int run(struct front *front)
 	datapath_keys(front->datapath, &front->keys);
 	if (!datapath_was_ready(front->datapath))
 		datapath_clock(front->datapath, daemon_clock_offset());
-	uv_loop_init(&front->loop);
 	front->neighbors = neighbors_new(&front->loop, on_hop, front);
 	if (!front->neighbors)
 		return failed_errno(errno, "asking the kernel for neighbours");
@@ -231,12 +239,6 @@ static int run(struct front *front)
 	if (error)
 		return failed_errno(error, "filling the program's maps");
 	save(front);
-	path_socket(path, front->config.name, "front");
-	error = requests_serve(&front->loop, path, front_answer, front, &front->requests);
-	if (error == -EADDRINUSE)
-		return failed("%s: a daemon of this front is running; end it first", path);
-	if (error)
-		return failed_errno(error, "%s", path);
 	front->peers = peers_start(front, &error);
 	if (!front->peers)
 		return failed("listening at %s for the nodes: %s",

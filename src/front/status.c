@@ -6,7 +6,10 @@
 
 #include <string.h>
 
-enum { NODE_WORDS = sizeof(struct front_node_counters) / sizeof(uint64_t) };
+enum {
+	NODE_WORDS = sizeof(struct front_node_counters) / sizeof(uint64_t),
+	SERVICE_WORDS = sizeof(struct front_service_counters) / sizeof(uint64_t),
+};
 
 static const char *const counter_names[] = {
 #define X(name, key, help) [FRONT_COUNT_##name] = key,
@@ -19,6 +22,23 @@ static const char *const reason_names[] = {
 	PLACE_REASONS(X)
 #undef X
 };
+
+static json_int_t bytes_in(const struct front *front)
+{
+	int map = bpf_object__find_map_fd_by_name(front->object, "front_services");
+	json_int_t sum = 0;
+
+	for (uint32_t id = 0; id < CONFIG_SERVICES; id++) {
+		union {
+			uint64_t words[SERVICE_WORDS];
+			struct front_service_counters counters;
+		} value;
+
+		percpu_sum(map, id, value.words, SERVICE_WORDS);
+		sum += (json_int_t)value.counters.bytes_in;
+	}
+	return sum;
+}
 
 /* Counters called fallback_REASON are also shown as fallbacks{REASON}. */
 static json_t *front_section(const struct front *front)
@@ -38,6 +58,8 @@ static json_t *front_section(const struct front *front)
 			json_object_set_new(fallbacks, counter_names[i] + strlen(prefix),
 					    json_integer((json_int_t)value));
 	}
+	/* Counted by service only. */
+	json_object_set_new(object, "bytes_in", json_integer(bytes_in(front)));
 	json_object_set_new(object, "fallbacks", fallbacks);
 	json_object_set_new(object, "xdp", json_string(front->native ? "native" : "generic"));
 	json_object_set_new(object, "interface", json_string(front->config.front.interface));
@@ -139,8 +161,11 @@ static json_t *service_section(const struct front *front, uint32_t id)
 	const struct registry_service *service = &front->registry->services[id];
 	int map = bpf_object__find_map_fd_by_name(front->object, "front_services");
 	json_t *addresses = json_array();
-	uint64_t words[sizeof(struct front_service_counters) / sizeof(uint64_t)];
-	const struct front_service_counters *counters = (const void *)words;
+	union {
+		uint64_t words[SERVICE_WORDS];
+		struct front_service_counters counters;
+	} sum;
+	const struct front_service_counters *counters = &sum.counters;
 	char text[ADDRESS_TEXT], protocol[CONFIG_NAME];
 	int up = 0, members = 0;
 
@@ -151,7 +176,7 @@ static json_t *service_section(const struct front *front, uint32_t id)
 	for (unsigned int i = 0; i < service->settings.address_count; i++)
 		json_array_append_new(addresses, json_string(address_text(
 							 &service->settings.addresses[i], text)));
-	percpu_sum(map, id, words, sizeof(words) / sizeof(words[0]));
+	percpu_sum(map, id, sum.words, SERVICE_WORDS);
 	return json_pack(
 		"{s:s, s:o, s:i, s:s, s:s, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I}", "name",
 		service->settings.name, "addresses", addresses, "port", service->settings.port,

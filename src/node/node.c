@@ -107,12 +107,20 @@ static int run(struct node *node)
 	error = daemon_directory(&node->config);
 	if (error)
 		return error;
+	/* The control socket first: whoever has it is the one daemon. Nothing is answered before
+	 * the loop runs. */
+	uv_loop_init(&node->loop);
+	path_socket(path, node->config.name, daemon_host("node-", node->name));
+	error = requests_serve(&node->loop, path, node_answer, node, &node->requests);
+	if (error == -EADDRINUSE)
+		return failed("%s: a daemon of this node is running; end it first", path);
+	if (error)
+		return failed_errno(error, "%s", path);
 	error = node_attach(node, why);
 	if (error)
 		return failed("%s", why);
 	node->registry = registry_new();
 	datapath_keys(node->datapath, &node->keys);
-	uv_loop_init(&node->loop);
 	node->neighbors = neighbors_new(&node->loop, on_hop, node);
 	if (!node->neighbors)
 		return failed_errno(errno, "asking the kernel for neighbours");
@@ -123,12 +131,6 @@ static int run(struct node *node)
 	node->park = park_start(node);
 	if (!node->park)
 		return failed_errno(errno, "taking parked segments");
-	path_socket(path, node->config.name, daemon_host("node-", node->name));
-	error = requests_serve(&node->loop, path, node_answer, node, &node->requests);
-	if (error == -EADDRINUSE)
-		return failed("%s: a daemon of this node is running; end it first", path);
-	if (error)
-		return failed_errno(error, "%s", path);
 	node->sweep = held_sweep_start(node);
 	node->link = link_start(node);
 	daemon_signals(&node->loop, &node->terminate, &node->interrupt, on_signal, node);

@@ -259,8 +259,9 @@ static inline const char *compare_response(unsigned int requests, unsigned int h
 	seen.parser.data = &seen;
 	seen.heads = heads;
 	error = llhttp_execute(&seen.parser, bytes, length);
-	/* Grammar inside a chunk extension doesn't move its end. */
-	if (error == HPE_INVALID_CHUNK_SIZE || error == HPE_STRICT)
+	/* Grammar inside chunk extensions and trailers doesn't move an end. */
+	if (error == HPE_INVALID_CHUNK_SIZE || error == HPE_STRICT ||
+	    (error != HPE_OK && seen.parser.flags & F_TRAILING))
 		return NULL;
 	/* What isn't whole yet ours may still come to refuse. */
 	if (error != HPE_OK && whole.state.phase == RESPONSE_START && !whole.state.carried)
@@ -320,10 +321,7 @@ static inline const char *compare_chunked(const void *bytes, size_t length,
 	/* Grammar inside extensions and trailers doesn't move an end. */
 	if (!seen.head)
 		return error == HPE_INVALID_CHUNK_SIZE || error == HPE_STRICT ||
-				       error == HPE_INVALID_HEADER_TOKEN ||
-				       error == HPE_INVALID_CONTENT_LENGTH ||
-				       error == HPE_INVALID_TRANSFER_ENCODING ||
-				       error == HPE_UNEXPECTED_CONTENT_LENGTH
+				       (error != HPE_OK && seen.parser.flags & F_TRAILING)
 			       ? NULL
 			       : "llhttp wants more";
 	/* It stops before the last byte of the empty line or behind it. */

@@ -7,6 +7,7 @@
 #include "distill/distill.h"
 #include "front/front.h"
 #include "lab/lab.h"
+#include "load/load.h"
 #include "monitor/monitor.h"
 #include "node/node.h"
 #include "top/top.h"
@@ -14,12 +15,28 @@
 #include <stdio.h>
 #include <string.h>
 
+/* One a line, so that additions don't meet. */
+/* clang-format off */
 static const struct command *const commands[] = {
-	&command_compare, &command_distill, &command_drain,   &command_flows,
-	&command_front,	  &command_lab,	    &command_monitor, &command_node,
-	&command_ready,	  &command_reload,  &command_service, &command_status,
-	&command_top,	  &command_weight,  &command_where,   NULL,
+	&command_compare,
+	&command_distill,
+	&command_drain,
+	&command_flows,
+	&command_front,
+	&command_lab,
+	&command_load,
+	&command_monitor,
+	&command_node,
+	&command_ready,
+	&command_reload,
+	&command_service,
+	&command_status,
+	&command_top,
+	&command_weight,
+	&command_where,
+	NULL,
 };
+/* clang-format on */
 
 static const struct command baton = {
 	.name = "baton",

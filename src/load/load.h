@@ -1,0 +1,11 @@
+/* `baton load`: workloads. */
+#ifndef BATON_LOAD_LOAD_H
+#define BATON_LOAD_LOAD_H
+
+#include "base/command.h"
+
+extern const struct command command_load;
+
+extern const struct command load_closed, load_replay, load_content;
+
+#endif

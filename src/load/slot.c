@@ -329,6 +329,8 @@ static void answered(struct slot *slot, unsigned int status)
 	slot->answered++;
 	if (status < STATUS_MOST)
 		tally->by_status[status]++;
+	while (slot->node_length && strchr(" \t", slot->node_text[slot->node_length - 1]))
+		slot->node_length--;
 	if (slot->node_length)
 		node = (int)tally_node(tally, slot->node_text, slot->node_length);
 	wrong_status = !target->status	       ? status >= 400

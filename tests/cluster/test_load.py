@@ -40,16 +40,15 @@ def web(tmp_path_factory):
     place = tmp_path_factory.mktemp("load")
     root = place / "root"
     root.mkdir()
-    for directory in (place.parent.parent, place.parent, place, root):
-        directory.chmod(0o755)
     name = f"baton-load-{os.getpid()}"
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
                     "-keyout", place / "key", "-out", place / "certificate", "-days", "2", "-subj", "/CN=localhost",
                     "-addext", "subjectAltName=DNS:localhost"], check=True, capture_output=True)
     temporary = "".join(f"{kind}_temp_path {place}/{kind};" for kind in
                         ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    # pytest closes its directory to others, so the workers are root too.
     (place / "conf").write_text(f"""
-worker_processes 1; daemon off; pid {place}/pid; error_log {place}/error;
+user root; worker_processes 1; daemon off; pid {place}/pid; error_log {place}/error;
 events {{ worker_connections 4096; }}
 http {{ access_log off; {temporary} root {root};
 map $connection $name {{ default one; "~[02468]$" two; }}

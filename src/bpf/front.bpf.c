@@ -64,6 +64,7 @@ INLINE int front_tcp(struct xdp_md *ctx, struct front_work *work, struct tcphdr 
 		counters = service_counters(work->service.id);
 	}
 	count(FRONT_COUNT_PACKETS);
+	count_more(FRONT_COUNT_BYTES_IN, bytes);
 	if (counters) {
 		counters->packets++;
 		counters->bytes_in += bytes;

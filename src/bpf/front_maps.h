@@ -117,12 +117,17 @@ INLINE struct front_work *work_area(void)
 	return bpf_map_lookup_elem(&front_work, &zero);
 }
 
-INLINE void count(__u32 counter)
+INLINE void count_more(__u32 counter, __u64 more)
 {
 	__u64 *value = bpf_map_lookup_elem(&front_counters, &counter);
 
 	if (value)
-		(*value)++;
+		*value += more;
+}
+
+INLINE void count(__u32 counter)
+{
+	count_more(counter, 1);
 }
 
 INLINE struct front_service_counters *service_counters(__u32 service)

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -40,11 +41,13 @@ struct kind {
 static void nginx_configure(const struct server *server, struct buffer *text)
 {
 	const char *base = server->base, *host = server->host;
+	struct rlimit files = {1024, 1024};
 
+	getrlimit(RLIMIT_NOFILE, &files);
 	buffer_format(text,
 		      "user root;\n"
 		      "worker_processes 1;\n"
-		      "worker_rlimit_nofile 65536;\n"
+		      "worker_rlimit_nofile %lu;\n"
 		      "pid %s/log/%s.pid;\n"
 		      "error_log %s/log/%s.error;\n"
 		      "events { worker_connections 16384; }\n"
@@ -54,7 +57,7 @@ static void nginx_configure(const struct server *server, struct buffer *text)
 		      "  sendfile on;\n"
 		      "  tcp_nopush on;\n"
 		      "  access_log %s/log/%s.access;\n",
-		      base, host, base, host, base, host);
+		      (unsigned long)files.rlim_max, base, host, base, host, base, host);
 	for (const char *const *kind = (const char *const[]){"client_body", "proxy", "fastcgi",
 							     "uwsgi", "scgi", NULL};
 	     *kind; kind++)

@@ -102,6 +102,15 @@ static int settle(void *context)
 		(set("ipv4/conf/all/arp_ignore", "1") || set("ipv4/conf/all/arp_announce", "2")));
 }
 
+/* Addresses are known to be unique here, so that a host need not wait a second or two for its own
+ * link-local one before it can ask for a neighbour. Before the cable is plugged in. */
+static int trust_addresses(void *context)
+{
+	(void)context;
+	return set("ipv6/conf/default/accept_dad", "0") ||
+	       set("ipv6/conf/default/dad_transmits", "0");
+}
+
 static int attach_pass(void *context)
 {
 	struct pass_bpf *skeleton = pass_bpf__open_and_load();
@@ -132,6 +141,8 @@ static int add_host(const struct topology *topology, const char *host, const cha
 	topology_netns(topology, "switch", bridge, sizeof(bridge));
 	buffer_format(&lines, "netns add %s\n", netns);
 	error = ip_batch(NULL, &lines);
+	if (!error)
+		error = process_within(netns, trust_addresses, NULL);
 	buffer_clear(&lines);
 	buffer_format(&lines, "link add p-%s type veth peer name eth0 netns %s\n", host, netns);
 	if (!topology->delay || strcmp(host, "client"))

@@ -8,6 +8,8 @@ const struct command command_load = {
 	.commands =
 		(const struct command *const[]){
 			&load_closed,
+			&load_rate,
+			&load_mix,
 			&load_replay,
 			&load_content,
 			NULL,

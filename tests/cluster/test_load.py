@@ -282,3 +282,50 @@ def test_wrong_usage_is_one_line(arguments):
     done = subprocess.run([BATON, "load", *arguments], capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr.startswith("baton: ") and done.stderr.count("\n") == 1
+
+
+def test_rate_keeps_its_plan(web, trace):
+    namespace, _, _ = web
+    said = load("rate", "http://127.0.0.1/", "--rate", "200,400", "--step", "0.5s", "--verify", namespace=namespace)
+    assert (said["requests"], said["errors"]) == (300, 0)
+    assert {row["name"]: row["requests"] for row in said["classes"]} == {"200/s": 100, "400/s": 200}
+    assert said["seconds"] >= 0.99
+
+
+@pytest.mark.parametrize("kind", ["rate", "closed"])
+def test_a_stall_is_seen_by_all_that_it_kept_waiting(kind):
+    """One answer takes a second. In the open loop a hundred requests were due meanwhile, in the closed one none."""
+    answered = []
+
+    def answer(connection):
+        while request(connection):
+            if len(answered) == 50:
+                time.sleep(1)
+            answered.append(1)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    with server(answer) as port:
+        how = ["--rate", 100, "-d", "2s"] if kind == "rate" else ["-n", 200]
+        said = load(kind, f"http://127.0.0.1:{port}/", "-c", 1, *how)
+    assert (said["requests"], said["errors"]) == (200, 0)
+    assert said["latency_us"]["max"] >= 1e6
+    if kind == "rate":
+        # 50 of 200 were due in the first half of the second.
+        assert said["latency_us"]["p90"] >= 0.5e6
+        assert said["late_us"]["max"] >= 0.9e6
+    else:
+        # Only the stalled one: the longest of the others may be long on a busy machine, but they don't wait for it.
+        assert said["late_us"]["count"] == 0
+
+
+def test_mix(web, trace, tmp_path):
+    namespace, root, _ = web
+    load("content", root, "--paths", "/o{1..10}", "--size", 100)
+    (tmp_path / "mix").write_text("# weights\n3 /o{1..10} small\n\n1 /big large one\n")
+    said = load("mix", tmp_path / "mix", "--url", "http://127.0.0.1/", "-n", 4000, "--verify", namespace=namespace)
+    assert (said["requests"], said["errors"], said["verified"]) == (4000, 0, 4000)
+    small, large = said["classes"]
+    assert (small["name"], large["name"]) == ("small", "large one")
+    # The seed is fixed, so this is one draw: far within four standard deviations of 3000.
+    assert abs(small["requests"] - 3000) < 110
+    assert small["bytes"] == 100 * small["requests"] and large["bytes"] == 300001 * large["requests"]

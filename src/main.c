@@ -5,6 +5,7 @@
 #include "control/commands.h"
 #include "compare/compare.h"
 #include "distill/distill.h"
+#include "echo/echo.h"
 #include "front/front.h"
 #include "lab/lab.h"
 #include "load/load.h"
@@ -21,6 +22,7 @@ static const struct command *const commands[] = {
 	&command_compare,
 	&command_distill,
 	&command_drain,
+	&command_echo,
 	&command_flows,
 	&command_front,
 	&command_lab,

@@ -247,10 +247,14 @@ int front(struct xdp_md *ctx)
 	return XDP_PASS;
 }
 
+/* What the last sweep left in the table. */
+__u32 sweep_entries;
+
 /* What the sweep carries from entry to entry. */
 struct sweep {
 	struct front_sweep sum;
 	__u32 now;	  /* tick */
+	__u32 life;	  /* of tombstones, in ticks */
 	__u32 generation; /* of a connection that began now */
 };
 
@@ -268,8 +272,7 @@ static long sweep_flow(struct bpf_map *map, struct flow_key *key, struct front_f
 		sum->tombstones++;
 		/* No replay of its beginning can be good any more, no node remembers it, and the
 		 * next connection's generation is sure to be later. */
-		if (sweep->now - flow->made < FRONT_TOMBSTONE_TICKS ||
-		    idle < FRONT_TICKS(FLOW_TOMBSTONE_S) ||
+		if (sweep->now - flow->made < sweep->life || idle < FRONT_TICKS(FLOW_TOMBSTONE_S) ||
 		    !before(owner.generation, sweep->generation))
 			return 0;
 	} else if (owner.state == FRONT_CLOSING) {
@@ -290,6 +293,19 @@ static long sweep_flow(struct bpf_map *map, struct flow_key *key, struct front_f
 	return 0;
 }
 
+/* How long tombstones stay: all their time while half the table is free, then less and less. */
+static __u32 sweep_life(void)
+{
+	const struct bpf_map *map = (const struct bpf_map *)&flows;
+	__u64 room = map->max_entries, used = sweep_entries, spare;
+
+	if (used <= room / 2)
+		return FRONT_TOMBSTONE_TICKS;
+	spare = used < room ? room - used : 0;
+	return FRONT_TOMBSTONE_LEAST_TICKS +
+	       (FRONT_TOMBSTONE_TICKS - FRONT_TOMBSTONE_LEAST_TICKS) * spare / (room / 2 + 1);
+}
+
 SEC("syscall")
 int front_sweep(struct front_sweep *context)
 {
@@ -299,8 +315,11 @@ int front_sweep(struct front_sweep *context)
 	if (!here)
 		return -EFAULT;
 	sweep.now = bpf_ktime_get_ns() >> FRONT_TICK_SHIFT;
+	sweep.life = sweep_life();
 	sweep.generation = cluster_now(here) >> BATON_TIME_SHIFT;
 	bpf_for_each_map_elem(&flows, sweep_flow, &sweep, 0);
+	sweep_entries = sweep.sum.open + sweep.sum.closing + sweep.sum.ended +
+			sweep.sum.tombstones - sweep.sum.removed;
 	*context = sweep.sum;
 	return 0;
 }

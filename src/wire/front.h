@@ -27,6 +27,9 @@ enum {
 /* A tombstone stays until no cookie of its connection can be good any more (COOKIE_LIFE_MAX_S and a
  * margin) and no node remembers the flow (FLOW_TOMBSTONE_S). */
 #define FRONT_TOMBSTONE_TICKS FRONT_TICKS(540)
+/* When the table fills up, tombstones go earlier, down to this: room for the living comes before
+ * memory of the dead. What is given up then is said in docs/architecture.md. */
+#define FRONT_TOMBSTONE_LEAST_TICKS FRONT_TICKS(120)
 
 enum front_flow_state {
 	FRONT_OPEN = 1,	   /* the client is sending, as far as is known */

@@ -578,6 +578,28 @@ static void tombstones_last_as_long_as_cookies(void **state)
 	assert_int_equal(swept(&tombstones), 1);
 }
 
+static void tombstones_make_room(void **state)
+{
+	struct client clients[FLOWS];
+	struct frame in, out;
+
+	(void)state;
+	for (int i = 0; i < FLOWS; i++) {
+		clients[i] = CLIENT;
+		clients[i].port += i;
+		client_request(&clients[i], GET);
+		client_segment(&clients[i], RST | ACK, NULL, &in);
+		front_run(&in, &out);
+		front_age(&clients[i], FRONT_TICKS(i < 40 ? 130 : 100));
+	}
+	cluster_now_is.clock_offset += 600 * 1000000000ll;
+	front_cluster();
+	/* The first one sees that the table is full, the second one goes by it. */
+	assert_int_equal(swept(NULL), 0);
+	assert_int_equal(swept(NULL), 40);
+	assert_int_equal(swept(NULL), 0);
+}
+
 static void broken_segments(bool six)
 {
 	unsigned int ip = six ? 40 : 20;
@@ -792,6 +814,7 @@ int main(void)
 		T(an_rst_out_of_place_ends_nothing),
 		T(a_full_table_evicts_nobody),
 		T(tombstones_last_as_long_as_cookies),
+		T(tombstones_make_room),
 		T(broken_segments_are_refused),
 		T(fragments_and_options_are_refused),
 		T(too_long_to_wrap),

@@ -18,6 +18,16 @@
  * buffers. */
 enum { RCV_WSCALE = 7 };
 
+#define CHARGE_REST_NS (2 * NS_PER_S)
+
+/* What was charged to a node, or to all of a pool, and what has arrived there. */
+struct charge {
+	uint64_t charged,
+		handed; /* at the last report that had other numbers than the one before */
+	uint64_t since; /* when that was */
+	uint64_t lost;	/* charged, but will never arrive (modulo 2^64) */
+};
+
 struct hop {
 	struct address host;
 	unsigned char mac[6];
@@ -51,6 +61,7 @@ struct datapath {
 	struct node_entry entries[NODES_MAX], written[NODES_MAX];
 	struct hop *hops;
 	unsigned int hop_count;
+	struct charge charges[PLACE_NODES_MAX + PLACE_POOLS_MAX];
 	struct service_key keys[CONFIG_SERVICES * CONFIG_VIPS]; /* in the map now */
 	unsigned int key_count;
 };
@@ -292,9 +303,12 @@ static void service_value(const struct registry_service *from, uint32_t id, stru
 	value->forward = (__u8)settings->forward;
 	value->release = (__u8)settings->release;
 	value->rcv_wscale = RCV_WSCALE;
-	value->flags = (settings->target == TARGET_URL ? SERVICE_KEEP_QUERY : 0) |
-		       (settings->place == PLACE_SPREAD ? SERVICE_SPREAD : 0) |
-		       (settings->switching ? 0 : SERVICE_NO_SWITCH);
+	if (place_policy_wants((enum place_policy)place_policy_by_name(settings->policy)) &
+	    PLACE_WANT_CENTRAL)
+		value->flags |= SERVICE_CENTRAL;
+	value->flags |= (settings->target == TARGET_URL ? SERVICE_KEEP_QUERY : 0) |
+			(settings->place == PLACE_SPREAD ? SERVICE_SPREAD : 0) |
+			(settings->switching ? 0 : SERVICE_NO_SWITCH);
 }
 
 static int write_services(struct datapath *datapath, const struct registry *registry)
@@ -393,15 +407,30 @@ struct place_world *datapath_world(struct datapath *datapath)
 	return &datapath->world;
 }
 
-void datapath_load(struct datapath *datapath, uint32_t node, uint64_t in_service, uint64_t handed)
+void datapath_load(struct datapath *datapath, uint32_t slot, uint64_t in_service, uint64_t handed)
 {
-	struct place_load *load = &datapath->world.loads[node];
+	struct charge *charge = &datapath->charges[slot];
+	struct place_load *load = &datapath->world.loads[slot];
+	uint64_t charged = __atomic_load_n(&load->charged, __ATOMIC_RELAXED);
+	uint64_t now = clock_now();
 
-	if (node >= PLACE_NODES_MAX)
-		return;
+	/* What was charged and never arrived (a client that went, a node that was away) must not
+	 * weigh for ever: when neither number has moved for a while, the rest is not on its way. */
+	if (charged != charge->charged || handed != charge->handed) {
+		charge->charged = charged;
+		charge->handed = handed;
+		charge->since = now;
+	} else if (now - charge->since > CHARGE_REST_NS) {
+		charge->lost = charged - handed;
+	}
 	__atomic_store_n(&load->in_service, in_service, __ATOMIC_RELAXED);
-	__atomic_store_n(&load->handed, handed, __ATOMIC_RELAXED);
-	__atomic_store_n(&load->reported_ns, clock_now(), __ATOMIC_RELAXED);
+	__atomic_store_n(&load->handed, handed + charge->lost, __ATOMIC_RELAXED);
+	__atomic_store_n(&load->reported_ns, now, __ATOMIC_RELAXED);
+}
+
+uint32_t datapath_pool_slot(uint32_t service)
+{
+	return PLACE_NODES_MAX + service;
 }
 
 int datapath_publish(struct datapath *datapath, const struct registry *registry)

@@ -50,9 +50,10 @@ int datapath_refresh(struct datapath *datapath);
 /* The placement's own view, on the kernel's memory: for a decision made here with place_choose. */
 struct place_world *datapath_world(struct datapath *datapath);
 
-/* A node's load for policies that go by it: requests in service, and how many handoffs had reached
- * it when it said so. */
-void datapath_load(struct datapath *datapath, uint32_t node, uint64_t in_service, uint64_t handed);
+/* The load that policies go by, of a node (slot is its id) or of a service's whole pool: requests
+ * in service, and how many handoffs had arrived when that was said. */
+void datapath_load(struct datapath *datapath, uint32_t slot, uint64_t in_service, uint64_t handed);
+uint32_t datapath_pool_slot(uint32_t service);
 
 /* Whether the maps were in force when they were taken over: a restart. */
 bool datapath_was_ready(const struct datapath *datapath);

@@ -1,5 +1,7 @@
 #include "control/registry.h"
 
+#include "place/build.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,6 +99,14 @@ void registry_remove_service(struct registry *registry, uint32_t id)
 {
 	memset(&registry->services[id], 0, sizeof(registry->services[id]));
 	registry->version++;
+}
+
+bool registry_by_load(const struct registry *registry, uint32_t service)
+{
+	const struct registry_service *from = &registry->services[service];
+	int policy = from->used ? place_policy_by_name(from->settings.policy) : -1;
+
+	return policy >= 0 && place_policy_wants((enum place_policy)policy) & PLACE_WANT_LOAD;
 }
 
 enum node_state registry_node_state(const struct registry *registry, uint32_t id)

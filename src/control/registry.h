@@ -69,6 +69,9 @@ int registry_add_service(struct registry *registry, const struct registry_servic
 void registry_remove_node(struct registry *registry, uint32_t id);
 void registry_remove_service(struct registry *registry, uint32_t id);
 
+/* Whether the service is there and its policy goes by the nodes' load. */
+bool registry_by_load(const struct registry *registry, uint32_t service);
+
 /* Of a node over all services: DRAIN if asked for, DOWN if it is down in every service that has it,
  * ABSENT if it is no member of any, else UP. */
 enum node_state registry_node_state(const struct registry *registry, uint32_t id);

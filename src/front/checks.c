@@ -127,6 +127,19 @@ void checks_end(struct checks *checks)
 	free(checks);
 }
 
+void checks_object(struct checks *checks, uint32_t node, const json_t *problems)
+{
+	const struct registry *registry = checks->front->registry;
+
+	for (struct entry *entry = checks->first; entry; entry = entry->next) {
+		const char *name = registry->services[entry->service].settings.name;
+		const char *problem = json_string_value(json_object_get(problems, name));
+
+		if (entry->node == node)
+			health_object(entry->health, problem ? problem : "");
+	}
+}
+
 const char *checks_why(const struct checks *checks, uint32_t service, uint32_t node)
 {
 	const struct entry *entry = find(checks, service, node);

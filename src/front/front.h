@@ -87,6 +87,9 @@ void checks_end(struct checks *checks);
 /* The registry has changed: checks begin and end. */
 void checks_follow(struct checks *checks);
 
+/* What a node's daemon says against its servers: an object, service -> sentence. */
+void checks_object(struct checks *checks, uint32_t node, const json_t *problems);
+
 /* Why the node is down for a service, "" if it is not. */
 const char *checks_why(const struct checks *checks, uint32_t service, uint32_t node);
 

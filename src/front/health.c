@@ -28,7 +28,7 @@ struct health {
 	uv_timer_t timer;
 	struct endpoint endpoint;
 	struct config_health settings;
-	char host[256], why[128];
+	char host[256], why[256], problem[256];
 	struct check *check;
 	bool up, told;
 	uint32_t same; /* results in a row that were other than `up` */
@@ -77,10 +77,13 @@ static void finish(struct check *check, bool good, const char *why)
 {
 	struct health *health = check->health;
 
-	if (health && !health->told) {
-		health->told = true;
+	if (!health || health->told)
+		return;
+	health->told = true;
+	if (*health->problem)
+		result(health, false, health->problem);
+	else
 		result(health, good, why);
-	}
 }
 
 static void on_timeout(uv_timer_t *timer)
@@ -229,6 +232,11 @@ struct health *health_start(uv_loop_t *loop, const struct endpoint *endpoint, co
 	uv_timer_start(&health->timer, on_tick, interval * ((node * 37 + service * 11) % 64) / 64,
 		       interval);
 	return health;
+}
+
+void health_object(struct health *health, const char *problem)
+{
+	snprintf(health->problem, sizeof(health->problem), "%s", problem);
 }
 
 const char *health_why(const struct health *health)

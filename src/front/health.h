@@ -19,6 +19,10 @@ struct health *health_start(uv_loop_t *loop, const struct endpoint *endpoint, co
 			    const struct config_health *settings, bool up, health_changed changed,
 			    void *owner, uint32_t service, uint32_t node);
 
+/* What the node's own daemon says against the server ("" if nothing): every check fails while it
+ * says so. */
+void health_object(struct health *health, const char *problem);
+
 /* Why the last check failed; "" if it was good or there was none. */
 const char *health_why(const struct health *health);
 

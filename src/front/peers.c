@@ -17,7 +17,7 @@ struct peer {
 	char name[CONFIG_NAME]; /* "" before it has proved who it is */
 	uint64_t version;	/* what it says it goes by */
 	bool version_known;
-	json_t *report;
+	json_t *report, *loads;
 	bool closing;
 };
 
@@ -207,25 +207,56 @@ static uint64_t cluster_time(const struct front *front)
 	       (uint64_t)datapath_clock_offset(front->datapath);
 }
 
-/* For policies that go by load: what the node has in service, and of the handoffs charged to it how
- * many it knew of. */
-static void take_load(const struct peer *peer)
+/* One service's numbers in a node's message: [id, requests begun, done, handoffs received]. */
+struct load {
+	json_int_t in_service, handed;
+};
+
+/* What a node has of one service, or of all (service < 0). */
+static struct load load_of(const struct peer *peer, int service)
 {
-	struct front *front = peer->peers->front;
-	uint32_t id = registry_node_id(front->registry, peer->name);
-	json_int_t begun = 0, done = 0, in = 0;
-	const json_t *service;
+	struct load load = {0};
+	const json_t *item;
 	size_t index;
 
-	json_array_foreach (json_object_get(peer->report, "services"), index, service) {
-		begun += json_integer_value(json_object_get(service, "begun"));
-		done += json_integer_value(json_object_get(service, "requests")) +
-			json_integer_value(json_object_get(service, "abandoned"));
-		in += json_integer_value(json_object_get(service, "handoffs_in"));
+	json_array_foreach (peer->loads, index, item) {
+		json_int_t id, begun, done, in;
+
+		if (json_unpack((json_t *)item, "[I, I, I, I]", &id, &begun, &done, &in) ||
+		    (service >= 0 && id != service))
+			continue;
+		load.in_service += begun > done ? begun - done : 0;
+		load.handed += in;
 	}
-	if (id)
-		datapath_load(front->datapath, id, begun > done ? (uint64_t)(begun - done) : 0,
-			      (uint64_t)in);
+	return load;
+}
+
+/* For policies that go by load: the node's, and the sums of its services' pools. */
+static void take_load(struct peer *peer, const json_t *loads)
+{
+	struct front *front = peer->peers->front;
+	uint32_t node = registry_node_id(front->registry, peer->name);
+	struct load load;
+
+	json_decref(peer->loads);
+	peer->loads = json_incref((json_t *)loads);
+	if (!node)
+		return;
+	load = load_of(peer, -1);
+	datapath_load(front->datapath, node, (uint64_t)load.in_service, (uint64_t)load.handed);
+	for (uint32_t id = 0; id < CONFIG_SERVICES; id++) {
+		struct load sum = {0};
+
+		if (!registry_by_load(front->registry, id))
+			continue;
+		for (const struct peer *other = peer->peers->first; other; other = other->next) {
+			load = load_of(other, (int)id);
+			sum.in_service += load.in_service;
+			sum.handed += load.handed;
+		}
+		datapath_load(front->datapath, datapath_pool_slot(id), (uint64_t)sum.in_service,
+			      (uint64_t)sum.handed);
+	}
 }
 
 static void on_message(struct channel *channel, const json_t *message, void *owner)
@@ -247,8 +278,13 @@ static void on_message(struct channel *channel, const json_t *message, void *own
 	if (!strcmp(type, "report")) {
 		json_decref(peer->report);
 		peer->report = json_incref((json_t *)message);
-		take_load(peer);
+		take_load(peer, json_object_get(message, "loads"));
+		checks_object(peer->peers->front->checks,
+			      registry_node_id(peer->peers->front->registry, peer->name),
+			      json_object_get(message, "listeners"));
 	}
+	if (!strcmp(type, "load"))
+		take_load(peer, json_object_get(message, "loads"));
 	/* A report of before the first snapshot may carry the version of another life. */
 	if (!strcmp(type, "applied")) {
 		peer->version = (uint64_t)json_integer_value(version);
@@ -272,6 +308,7 @@ static void on_closed(struct channel *channel, const char *why, void *owner)
 		link = &(*link)->next;
 	*link = peer->next;
 	json_decref(peer->report);
+	json_decref(peer->loads);
 	free(peer);
 	free_if_done(peers);
 }

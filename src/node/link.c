@@ -13,7 +13,8 @@
 enum {
 	RETRY_MS = 250,
 	RETRY_MOST_MS = 2000,
-	REPORT_MS = 500,
+	TICK_MS = 50,	    /* what policies go by is sent so often, if any does */
+	REPORT_TICKS = 10,  /* and all else every so many ticks */
 	CLOCK_REPORTS = 60, /* the clock is compared every so many reports */
 	CLOCK_TRIES = 4,    /* of a comparison; the one with the shortest way counts */
 };
@@ -24,7 +25,7 @@ struct link {
 	uv_timer_t timer; /* to the next try, or to the next report */
 	bool up, said_lost;
 	uint64_t retry_ms;
-	unsigned int reports, tries;
+	unsigned int ticks, reports, tries;
 	uint64_t best; /* ns there and back of this comparison's best try */
 };
 
@@ -69,6 +70,14 @@ static void report(struct link *link)
 		link->tries = CLOCK_TRIES;
 		ask_clock(link);
 	}
+}
+
+static bool by_load(const struct registry *registry)
+{
+	for (uint32_t id = 0; id < CONFIG_SERVICES; id++)
+		if (registry_by_load(registry, id))
+			return true;
+	return false;
 }
 
 static void on_snapshot(struct link *link, const json_t *snapshot)
@@ -121,7 +130,7 @@ static void on_ready(struct channel *channel, const char *peer, void *owner)
 	link->retry_ms = RETRY_MS;
 	link->reports = 0;
 	report(link);
-	uv_timer_start(&link->timer, on_timer, REPORT_MS, REPORT_MS);
+	uv_timer_start(&link->timer, on_timer, TICK_MS, TICK_MS);
 }
 
 static void on_closed(struct channel *channel, const char *why, void *owner)
@@ -151,9 +160,11 @@ static void on_timer(uv_timer_t *timer)
 {
 	struct link *link = timer->data;
 
-	if (link->up)
+	if (link->up && ++link->ticks % REPORT_TICKS == 0)
 		report(link);
-	else
+	else if (link->up && by_load(link->node->registry))
+		channel_send(link->channel, node_load(link->node));
+	else if (!link->up)
 		link->channel =
 			channel_connect(&link->node->loop, &link->node->config.front.control,
 					link->node->name, &link->node->keys, &events, link);

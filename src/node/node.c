@@ -1,5 +1,6 @@
 /* `baton node`: the daemon of a host that runs a server. */
 #include "node/node.h"
+#include "node/listeners.h"
 
 #include "base/clock.h"
 #include "base/fail.h"
@@ -13,6 +14,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct options {
 	const char *file, *name;
@@ -24,7 +26,8 @@ static const struct option_spec option_specs[] = {
 	 offsetof(struct options, file)},
 	{"name", 'n', OPTION_TEXT, "NAME", "which of its nodes this is [the host's name]",
 	 offsetof(struct options, name)},
-	{"check", 0, OPTION_FLAG, NULL, "check the configuration, key and kernel, and exit",
+	{"check", 0, OPTION_FLAG, NULL,
+	 "check the configuration, key, kernel and servers, and exit",
 	 offsetof(struct options, check)},
 	{"detach", 0, OPTION_FLAG, NULL, "take the programs out of the kernel, and exit",
 	 offsetof(struct options, detach)},
@@ -143,15 +146,46 @@ static int run(struct node *node)
 	return EXIT_DONE;
 }
 
+/* Whether this host is the node: it has its address. */
+static bool is_here(const struct node *node)
+{
+	const struct endpoint any = {node->self.address, 0};
+	struct sockaddr_storage storage;
+	socklen_t length = endpoint_sockaddr(&any, &storage);
+	int fd = socket(storage.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool here = fd >= 0 && !bind(fd, (struct sockaddr *)&storage, length);
+
+	if (fd >= 0)
+		close(fd);
+	return here;
+}
+
 static int check_only(const struct node *node)
 {
 	static const char *const needs[] = {"bpf_sk_assign_tcp_reqsk", NULL};
-	char why[256];
+	unsigned int index =
+		(unsigned int)(config_node_named(&node->config, node->name) - node->config.nodes);
+	char why[256], problem[LISTENER_WORDS];
+	int result = EXIT_DONE;
 
+	if (!is_here(node)) {
+		printf("node %s of cluster %s: configuration and key are right; kernel and servers "
+		       "can only be looked at there\n",
+		       node->name, node->config.name);
+		return EXIT_DONE;
+	}
 	if (kernel_check(needs, why))
 		return failed("%s", why);
-	printf("node %s of cluster %s: configuration, key and kernel are right\n", node->name,
-	       node->config.name);
+	for (unsigned int i = 0; i < node->config.service_count; i++) {
+		const struct config_service *service = &node->config.services[i];
+
+		if (service->node[index] && !listeners_check(service, problem) && *problem)
+			result = failed("service %s: %s", service->name, problem);
+	}
+	if (result)
+		return result;
+	printf("node %s of cluster %s: configuration, key, kernel and servers are right\n",
+	       node->name, node->config.name);
 	return EXIT_DONE;
 }
 

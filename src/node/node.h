@@ -68,8 +68,9 @@ void held_sweep_end(struct held_sweep *sweep);
 /* Flows held open at the last sweep. */
 uint64_t held_sweep_open(const struct held_sweep *sweep);
 
-/* report.c: what the node counts, as JSON (a new reference). */
+/* report.c: what the node counts, as JSON (a new reference); and only what policies go by. */
 json_t *node_report(const struct node *node);
+json_t *node_load(const struct node *node);
 
 /* answers.c: the control socket's requests. */
 void node_answer(struct request *request, const json_t *message, void *owner);

@@ -1,4 +1,5 @@
 #include "node/node.h"
+#include "node/listeners.h"
 
 #include "control/percpu.h"
 #include "wire/counters.h"
@@ -25,16 +26,16 @@ static json_t *counters(const struct node *node)
 	return all;
 }
 
-static json_t *service(int map, uint32_t id)
+union service_sum {
+	uint64_t words[SERVICE_WORDS];
+	struct node_service_counters counters;
+};
+
+static json_t *service(const union service_sum *sum, uint32_t id)
 {
-	union {
-		uint64_t words[SERVICE_WORDS];
-		struct node_service_counters counters;
-	} sum;
-	const struct node_service_counters *c = &sum.counters;
+	const struct node_service_counters *c = &sum->counters;
 	json_t *status = json_array();
 
-	percpu_sum(map, id, sum.words, SERVICE_WORDS);
 	for (int i = 0; i < 6; i++)
 		json_array_append_new(status, json_integer((json_int_t)c->status[i]));
 	return json_pack("{s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:I}",
@@ -48,16 +49,60 @@ static json_t *service(int map, uint32_t id)
 			 (json_int_t)c->first_byte_ns, "whole_ns", (json_int_t)c->whole_ns);
 }
 
-json_t *node_report(const struct node *node)
+/* Appends to `services` (unless NULL) and to `loads` what the services have. */
+static void read_services(const struct node *node, json_t *services, json_t *loads)
 {
 	int map = bpf_object__find_map_fd_by_name(node->object, "node_services");
-	json_t *services = json_array();
 
-	for (uint32_t id = 0; id < CONFIG_SERVICES; id++)
-		if (node->registry->services[id].used)
-			json_array_append_new(services, service(map, id));
-	return json_pack("{s:s, s:I, s:I, s:o, s:o}", "type", "report", "version",
+	for (uint32_t id = 0; id < CONFIG_SERVICES; id++) {
+		union service_sum sum;
+
+		if (!node->registry->services[id].used)
+			continue;
+		percpu_sum(map, id, sum.words, SERVICE_WORDS);
+		if (services)
+			json_array_append_new(services, service(&sum, id));
+		json_array_append_new(
+			loads,
+			json_pack("[i, I, I, I]", id, (json_int_t)sum.counters.begun,
+				  (json_int_t)(sum.counters.requests + sum.counters.abandoned),
+				  (json_int_t)sum.counters.handoffs_in));
+	}
+}
+
+/* Services of this node whose server can't be handed connections, and why. */
+static json_t *listeners(const struct node *node)
+{
+	uint32_t self = registry_node_id(node->registry, node->name);
+	json_t *problems = json_object();
+	char problem[LISTENER_WORDS];
+
+	for (uint32_t id = 0; id < CONFIG_SERVICES; id++) {
+		const struct registry_service *service = &node->registry->services[id];
+
+		if (service->used && service->member[self] != MEMBER_NONE &&
+		    !listeners_check(&service->settings, problem) && *problem)
+			json_object_set_new(problems, service->settings.name, json_string(problem));
+	}
+	return problems;
+}
+
+json_t *node_report(const struct node *node)
+{
+	json_t *services = json_array(), *loads = json_array();
+
+	read_services(node, services, loads);
+	return json_pack("{s:s, s:I, s:I, s:o, s:o, s:o, s:o}", "type", "report", "version",
 			 (json_int_t)node->registry->version, "flows",
 			 (json_int_t)(node->sweep ? held_sweep_open(node->sweep) : 0), "counters",
-			 counters(node), "services", services);
+			 counters(node), "services", services, "loads", loads, "listeners",
+			 listeners(node));
+}
+
+json_t *node_load(const struct node *node)
+{
+	json_t *loads = json_array();
+
+	read_services(node, NULL, loads);
+	return json_pack("{s:s, s:o}", "type", "load", "loads", loads);
 }

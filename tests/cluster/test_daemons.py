@@ -302,3 +302,55 @@ def test_commands_tell_what_is_wrong():
                                                  text=True, check=False).stderr
     assert baton("weight", "node1", -1, check=False).returncode == 2
     assert baton("where", "http://10.0.0.1/", check=False).returncode == 1
+
+
+@contextlib.contextmanager
+def listening(host, *how, address="0.0.0.0", port=81):
+    """A listener in a host of the lab."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    with open("/proc/thread-self/ns/net") as home, open(f"/run/netns/baton-{LAB}-{host}") as there:
+        assert libc.setns(there.fileno(), 0) == 0
+        try:
+            made = socket.socket(socket.AF_INET, socket.SOCK_STREAM, *how)
+        finally:
+            assert libc.setns(home.fileno(), 0) == 0
+    with made:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind((address, port))
+        made.listen()
+        yield
+
+
+def test_check_finds_servers_that_cannot_be_handed_to(tmp_path):
+    other = tmp_path / "other.yaml"
+    other.write_text(open(f"/run/baton/{LAB}/baton.yaml").read().replace("port: 80\n", "port: 81\n"))
+
+    def check():
+        done = subprocess.run(["nsenter", f"--net=/run/netns/baton-{LAB}-node1", BATON, "node", "-c", str(other),
+                               "--name", "node1", "--check"], capture_output=True, text=True, check=False)
+        return done.returncode, done.stderr
+
+    assert check() == (1, "baton: service web: nobody listens on port 81; start the server\n")
+    with listening("node1", socket.IPPROTO_MPTCP):
+        code, said = check()
+        assert code == 1 and "Multipath TCP" in said and "GODEBUG=multipathtcp=0" in said
+    with listening("node1", address="10.77.0.11"):
+        code, said = check()
+        assert code == 1 and f"listens at 10.77.0.11:81, not at {VIP}" in said
+    other.write_text(other.read_text().replace(f'addresses: [{VIP}, "{VIP6}"]', f"addresses: [{VIP}]"))
+    with listening("node1"):
+        assert check() == (0, "")
+
+
+def test_health_goes_by_what_the_node_says_of_its_server():
+    """A server that answers the check, but can't be handed connections, is no server."""
+    baton("service", "add", "bound", "--address", VIP, "--port", 81, "--node", "node1", "--health", "tcp",
+          "--interval", "200ms")
+    try:
+        with listening("node1", address="10.77.0.11"):
+            await_that(lambda: "bound" in nodes()["node1"]["down"], "the service is down on the node")
+            await_that(lambda: "listens at 10.77.0.11:81" in nodes()["node1"]["down"]["bound"], "it says why")
+        with listening("node1"):
+            await_that(lambda: "bound" not in nodes()["node1"]["down"], "the service is up")
+    finally:
+        baton("service", "del", "bound")

@@ -126,6 +126,17 @@ def test_counters_follow_the_requests():
                "the nodes' counters show what was asked since the lab began")
 
 
+def test_flows_are_listed_and_swept():
+    client = Client()
+    node = client.get("/flows")
+    port = client.connection.sock.getsockname()[1]
+    listed = json.loads(baton("flows", "--json", "--client", f"10.77.0.1:{port}").stdout)["flows"]
+    assert [(flow["node"], flow["state"], flow["vip"]) for flow in listed] == [(node, "open", f"{VIP}:80")]
+    assert not json.loads(baton("flows", "--json", "--client", "10.77.0.99").stdout)["flows"]
+    await_that(lambda: status()["front"]["flows"] >= 1, "the sweep has counted the open flow")
+    client.connection.close()
+
+
 def test_drain_moves_connections_and_ready_brings_them_back():
     client = Client()
     paths = [f"/drain/{number}" for number in range(60)]

@@ -11,6 +11,7 @@
 #include "load/load.h"
 #include "monitor/monitor.h"
 #include "node/node.h"
+#include "simulate/simulate.h"
 #include "top/top.h"
 
 #include <stdio.h>
@@ -32,6 +33,7 @@ static const struct command *const commands[] = {
 	&command_ready,
 	&command_reload,
 	&command_service,
+	&command_simulate,
 	&command_status,
 	&command_top,
 	&command_weight,

@@ -42,7 +42,7 @@ struct place_world *cluster_new(const struct place_plan *plan, uint32_t nodes, u
 	return world;
 }
 
-uint32_t cluster_place(const struct trace_object *object, uint64_t client, uint64_t random,
+uint32_t cluster_place(const struct workload_object *object, uint64_t client, uint64_t random,
 		       uint64_t now_ns, uint32_t asker, uint32_t flags)
 {
 	struct place_query query = {.target = object->target,

@@ -3,7 +3,7 @@
 #define BATON_SIMULATE_CLUSTER_H
 
 #include "place/build.h"
-#include "simulate/trace.h"
+#include "simulate/workload.h"
 
 #include <stdbool.h>
 
@@ -16,7 +16,7 @@ int cluster_build(struct place_world *world, const struct place_plan *plan, uint
 		  uint32_t down);
 
 /* Places a request for the object. Returns the node's id. */
-uint32_t cluster_place(const struct trace_object *object, uint64_t client, uint64_t random,
+uint32_t cluster_place(const struct workload_object *object, uint64_t client, uint64_t random,
 		       uint64_t now_ns, uint32_t asker, uint32_t flags);
 
 /* A request of the node's is done. */

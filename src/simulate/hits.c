@@ -4,7 +4,7 @@
 #include "base/random.h"
 #include "simulate/cache.h"
 #include "simulate/cluster.h"
-#include "simulate/engine.h"
+#include "simulate/events.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -18,7 +18,7 @@ struct job {
 };
 
 struct run {
-	const struct trace *trace;
+	const struct workload *trace;
 	const struct hits_setting *setting;
 	struct hits_result *result;
 	struct caches *caches;
@@ -31,11 +31,11 @@ struct run {
 };
 
 /* Resources: a processor and a link for each node. */
-static bool next_step(void *model, uint32_t index, uint64_t now, struct engine_step *step)
+static bool next_step(void *model, uint32_t index, uint64_t now, struct events_step *step)
 {
 	struct run *run = model;
 	struct job *job = &run->jobs[index];
-	const struct trace_object *object;
+	const struct workload_object *object;
 	uint64_t size;
 
 	if (job->phase == PHASE_DONE) {
@@ -52,7 +52,7 @@ static bool next_step(void *model, uint32_t index, uint64_t now, struct engine_s
 		job->node = cluster_place(&run->trace->objects[job->object], index,
 					  random_next(&run->random), now, 0, 0);
 		job->phase = PHASE_LOOK;
-		*step = (struct engine_step){2 * (job->node - 1), run->setting->hit_ns};
+		*step = (struct events_step){2 * (job->node - 1), run->setting->hit_ns};
 		return true;
 	}
 	object = &run->trace->objects[job->object];
@@ -65,13 +65,13 @@ static bool next_step(void *model, uint32_t index, uint64_t now, struct engine_s
 		job->phase = PHASE_SEND;
 		if (!caches_use(run->caches, job->node - 1, job->object, size)) {
 			run->result->origin_bytes += size;
-			*step = (struct engine_step){ENGINE_NOTHING, run->setting->miss_ns};
+			*step = (struct events_step){EVENTS_NOTHING, run->setting->miss_ns};
 			return true;
 		}
 		run->result->hits++;
 	}
 	job->phase = PHASE_DONE;
-	*step = (struct engine_step){2 * (job->node - 1) + 1, size * run->setting->byte_ns};
+	*step = (struct events_step){2 * (job->node - 1) + 1, size * run->setting->byte_ns};
 	return true;
 }
 
@@ -89,7 +89,7 @@ static double most_over_mean(const uint64_t *counts, uint32_t nodes)
 /* Which objects another node has after one in the middle has gone. */
 static int moved_count(struct run *run, struct place_world *world, const struct place_plan *plan)
 {
-	const struct trace *trace = run->trace;
+	const struct workload *trace = run->trace;
 	uint32_t nodes = run->setting->nodes, gone = nodes / 2 + 1, moved = 0, needlessly = 0;
 	uint32_t *before = calloc(trace->object_count, sizeof(*before)), others = 0;
 	int error;
@@ -122,7 +122,7 @@ out:
 	return error;
 }
 
-int hits_run(const struct trace *trace, const struct hits_setting *setting,
+int hits_run(const struct workload *trace, const struct hits_setting *setting,
 	     struct hits_result *result)
 {
 	struct place_plan plan = {.policy = setting->policy};
@@ -142,7 +142,7 @@ int hits_run(const struct trace *trace, const struct hits_setting *setting,
 	if (!world || !run.caches || !run.jobs || !run.node_requests || !run.node_bytes ||
 	    !run.times)
 		goto out;
-	error = engine_run(jobs, 2 * setting->nodes, 0, next_step, &run, NULL);
+	error = events_run(jobs, 2 * setting->nodes, 0, next_step, &run, NULL);
 	if (error)
 		goto out;
 	result->most_requests = most_over_mean(run.node_requests, setting->nodes);

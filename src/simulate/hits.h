@@ -3,7 +3,7 @@
 #define BATON_SIMULATE_HITS_H
 
 #include "place/build.h"
-#include "simulate/trace.h"
+#include "simulate/workload.h"
 
 struct hits_setting {
 	enum place_policy policy;
@@ -26,7 +26,7 @@ struct hits_result {
 };
 
 /* Returns 0 or -ENOMEM. */
-int hits_run(const struct trace *trace, const struct hits_setting *setting,
+int hits_run(const struct workload *trace, const struct hits_setting *setting,
 	     struct hits_result *result);
 
 #endif

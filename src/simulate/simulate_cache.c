@@ -72,8 +72,8 @@ struct lists {
 };
 
 /* Cuts `text` at commas; `take` gets each piece. Returns 0 or what `take` returned. */
-static int each(const char *text, struct lists *lists, const struct trace *trace,
-		int (*take)(struct lists *lists, const struct trace *trace, const char *word))
+static int each(const char *text, struct lists *lists, const struct workload *trace,
+		int (*take)(struct lists *lists, const struct workload *trace, const char *word))
 {
 	char *copy = strdup(text), *rest = copy, *word;
 	int error = copy ? 0 : failed("simulate: out of memory");
@@ -84,7 +84,7 @@ static int each(const char *text, struct lists *lists, const struct trace *trace
 	return error;
 }
 
-static int take_policy(struct lists *lists, const struct trace *trace, const char *word)
+static int take_policy(struct lists *lists, const struct workload *trace, const char *word)
 {
 	int policy = place_policy_by_name(word);
 
@@ -96,7 +96,7 @@ static int take_policy(struct lists *lists, const struct trace *trace, const cha
 	return 0;
 }
 
-static int take_nodes(struct lists *lists, const struct trace *trace, const char *word)
+static int take_nodes(struct lists *lists, const struct workload *trace, const char *word)
 {
 	uint64_t value;
 
@@ -109,7 +109,7 @@ static int take_nodes(struct lists *lists, const struct trace *trace, const char
 	return 0;
 }
 
-static int take_cache(struct lists *lists, const struct trace *trace, const char *word)
+static int take_cache(struct lists *lists, const struct workload *trace, const char *word)
 {
 	size_t length = strlen(word);
 	double share;
@@ -131,7 +131,8 @@ static int take_cache(struct lists *lists, const struct trace *trace, const char
 	return 0;
 }
 
-static int lists_read(struct lists *lists, const struct options *options, const struct trace *trace)
+static int lists_read(struct lists *lists, const struct options *options,
+		      const struct workload *trace)
 {
 	int error = 0;
 
@@ -211,8 +212,8 @@ static int figures_write(const char *folder, const struct lists *lists,
 	return 0;
 }
 
-static int runs(const struct options *options, const struct trace *trace, const struct lists *lists,
-		struct hits_result *results)
+static int runs(const struct options *options, const struct workload *trace,
+		const struct lists *lists, struct hits_result *results)
 {
 	unsigned int total = lists->policy_count * lists->node_count * lists->cache_count, done = 0;
 	struct table *table = NULL;
@@ -308,17 +309,17 @@ static int run(const struct command *self, int argc, char **argv)
 	};
 	struct buffer reason = BUFFER_EMPTY;
 	struct hits_result *results = NULL;
-	struct trace trace = {0};
+	struct workload trace = {0};
 	struct lists lists;
 	int error;
 
 	if (command_parse(self, argc, argv, &options) < argc)
 		return misused("simulate cache takes no operands");
 	if (options.trace)
-		error = trace_read(&trace, options.trace, options.format, options.size, &reason);
+		error = workload_read(&trace, options.trace, options.format, options.size, &reason);
 	else
-		error = trace_zipf(&trace, options.objects, options.alpha, options.requests,
-				   options.size, options.seed);
+		error = workload_zipf(&trace, options.objects, options.alpha, options.requests,
+				      options.size, options.seed);
 	if (error == -EINVAL)
 		error = misused("simulate: %s: %s", options.trace, reason.data);
 	else if (error)
@@ -334,7 +335,7 @@ static int run(const struct command *self, int argc, char **argv)
 				: failed("simulate: out of memory");
 	}
 	free(results);
-	trace_release(&trace);
+	workload_release(&trace);
 	return error;
 }
 

@@ -3,9 +3,9 @@
 
 #include "base/buffer.h"
 #include "simulate/cache.h"
-#include "simulate/engine.h"
+#include "simulate/events.h"
 #include "simulate/hits.h"
-#include "simulate/trace.h"
+#include "simulate/workload.h"
 
 #include <errno.h>
 #include <math.h>
@@ -51,17 +51,17 @@ struct queue {
 	int steps[3];
 };
 
-static bool queue_next(void *model, uint32_t job, uint64_t now, struct engine_step *step)
+static bool queue_next(void *model, uint32_t job, uint64_t now, struct events_step *step)
 {
 	struct queue *queue = model;
 
 	switch (queue->steps[job]++) {
 	case 0:
-		*step = (struct engine_step){0, 10};
+		*step = (struct events_step){0, 10};
 		return true;
 	case 1:
 		queue->done[job] = now;
-		*step = (struct engine_step){ENGINE_NOTHING, 5};
+		*step = (struct events_step){EVENTS_NOTHING, 5};
 		return true;
 	}
 	queue->ended[job] = now;
@@ -74,7 +74,7 @@ static void resources_serve_in_order(void **state)
 	uint64_t busy = 0;
 
 	(void)state;
-	assert_int_equal(engine_run(3, 1, 4, queue_next, &queue, &busy), 0);
+	assert_int_equal(events_run(3, 1, 4, queue_next, &queue, &busy), 0);
 	assert_int_equal(queue.done[0], 10);
 	assert_int_equal(queue.done[1], 20);
 	assert_int_equal(queue.done[2], 30);
@@ -83,7 +83,7 @@ static void resources_serve_in_order(void **state)
 	assert_int_equal(busy, 30);
 }
 
-static int read_text(struct trace *trace, const char *text, size_t length, const char *format,
+static int read_text(struct workload *trace, const char *text, size_t length, const char *format,
 		     struct buffer *error)
 {
 	char path[] = "/tmp/baton-trace-XXXXXX";
@@ -92,7 +92,7 @@ static int read_text(struct trace *trace, const char *text, size_t length, const
 	assert_true(file >= 0);
 	assert_int_equal(write(file, text, length), length);
 	close(file);
-	result = trace_read(trace, path, format, 7, error);
+	result = workload_read(trace, path, format, 7, error);
 	unlink(path);
 	return result;
 }
@@ -110,7 +110,7 @@ static void traces_are_read(void **state)
 		"\t200\t4\n";
 	static const char ids[] = "\0\0\0\1\0\0\0\2\0\0\0\1\0\0";
 	struct buffer error = BUFFER_EMPTY;
-	struct trace trace;
+	struct workload trace;
 
 	(void)state;
 	assert_int_equal(read_text(&trace, log, sizeof(log) - 1, "auto", &error), 0);
@@ -120,34 +120,34 @@ static void traces_are_read(void **state)
 	assert_int_equal(trace.objects[1].size, 7); /* unknown */
 	assert_int_equal(trace.bytes, 607);
 	assert_int_equal(trace.unique_bytes, 307);
-	trace_release(&trace);
+	workload_release(&trace);
 	assert_int_equal(read_text(&trace, table, sizeof(table) - 1, "auto", &error), 0);
 	assert_int_equal(trace.count, 3);
 	assert_int_equal(trace.objects[0].size, 5);
-	trace_release(&trace);
+	workload_release(&trace);
 	assert_int_equal(read_text(&trace, ids, sizeof(ids) - 1, "auto", &error), 0);
 	assert_int_equal(trace.count, 3);
 	assert_int_equal(trace.object_count, 2);
 	assert_int_equal(trace.requests[2], trace.requests[0]);
-	trace_release(&trace);
+	workload_release(&trace);
 	assert_int_equal(read_text(&trace, "a\tb\n", 4, "auto", &error), -EINVAL);
 	assert_true(error.length > 0);
-	trace_release(&trace);
+	workload_release(&trace);
 	assert_int_equal(read_text(&trace, "", 0, "auto", &error), -EINVAL);
-	trace_release(&trace);
-	assert_int_equal(trace_read(&trace, "/nowhere/at/all", "auto", 7, &error), -ENOENT);
-	trace_release(&trace);
+	workload_release(&trace);
+	assert_int_equal(workload_read(&trace, "/nowhere/at/all", "auto", 7, &error), -ENOENT);
+	workload_release(&trace);
 	buffer_release(&error);
 }
 
 static void zipf_falls_as_it_should(void **state)
 {
 	unsigned int counts[100] = {0};
-	struct trace trace;
+	struct workload trace;
 	double sum = 0;
 
 	(void)state;
-	assert_int_equal(trace_zipf(&trace, 100, 1, 100000, 1000, 5), 0);
+	assert_int_equal(workload_zipf(&trace, 100, 1, 100000, 1000, 5), 0);
 	for (size_t i = 0; i < trace.count; i++)
 		counts[trace.requests[i]]++;
 	for (int i = 1; i <= 100; i++)
@@ -158,7 +158,7 @@ static void zipf_falls_as_it_should(void **state)
 
 		assert_true(fabs(counts[i] - expected) < 5 * sqrt(expected));
 	}
-	trace_release(&trace);
+	workload_release(&trace);
 }
 
 /* One node with room for all: each object misses once. Two that take turns: each misses twice. */
@@ -172,10 +172,10 @@ static void hits_are_counted(void **state)
 				       .miss_ns = 1000000,
 				       .byte_ns = 1};
 	struct hits_result result;
-	struct trace trace;
+	struct workload trace;
 
 	(void)state;
-	assert_int_equal(trace_zipf(&trace, 50, 0, 20000, 1000, 5), 0);
+	assert_int_equal(workload_zipf(&trace, 50, 0, 20000, 1000, 5), 0);
 	assert_int_equal(hits_run(&trace, &setting, &result), 0);
 	assert_int_equal(result.requests, 20000);
 	assert_int_equal(result.requests - result.hits, 50);
@@ -193,7 +193,7 @@ static void hits_are_counted(void **state)
 	assert_int_equal(result.requests - result.hits, 50);
 	assert_true(result.moved > 0.2 && result.moved < 0.8);
 	assert_true(result.moved_needlessly == 0);
-	trace_release(&trace);
+	workload_release(&trace);
 }
 
 static const struct CMUnitTest tests[] = {

@@ -1,4 +1,4 @@
-#include "simulate/trace.h"
+#include "simulate/workload.h"
 
 #include "base/fail.h"
 #include "base/random.h"
@@ -29,7 +29,7 @@ static void *must(void *memory)
 	return memory;
 }
 
-static void index_grow(struct trace *trace)
+static void index_grow(struct workload *trace)
 {
 	struct index *index = trace->index;
 
@@ -50,11 +50,11 @@ static void index_grow(struct trace *trace)
 	}
 }
 
-void trace_add(struct trace *trace, const char *name, size_t length, uint64_t bytes)
+void workload_add(struct workload *trace, const char *name, size_t length, uint64_t bytes)
 {
 	static struct scratch scratch;
 	struct target_text text = {.path_length = length < SCRATCH_SIZE ? length : SCRATCH_SIZE};
-	struct trace_object *object;
+	struct workload_object *object;
 	struct index *index;
 	uint64_t target, at;
 
@@ -68,7 +68,7 @@ void trace_add(struct trace *trace, const char *name, size_t length, uint64_t by
 			break;
 	if (!index->slots[at & index->mask]) {
 		index->slots[at & index->mask] = ++trace->object_count;
-		trace->objects[trace->object_count - 1] = (struct trace_object){
+		trace->objects[trace->object_count - 1] = (struct workload_object){
 			target, text_carp(&scratch, &text), text_md5(&scratch, &text), 0};
 	}
 	if (trace->count == trace->room) {
@@ -83,7 +83,7 @@ void trace_add(struct trace *trace, const char *name, size_t length, uint64_t by
 }
 
 /* The sums, when all is read; sizes that nothing said become `size`. */
-static void finish(struct trace *trace, uint64_t size)
+static void finish(struct workload *trace, uint64_t size)
 {
 	struct index *index = trace->index;
 
@@ -101,7 +101,7 @@ static void finish(struct trace *trace, uint64_t size)
 		trace->bytes += trace->objects[trace->requests[i]].size;
 }
 
-void trace_release(struct trace *trace)
+void workload_release(struct workload *trace)
 {
 	finish(trace, 0);
 	free(trace->requests);
@@ -120,7 +120,7 @@ static uint64_t number(const char *text, const char *end)
 
 /* `... "METHOD target HTTP/1.1" status bytes ...`; lines of another form are passed over, as are
  * requests that no cache answers (not GET or HEAD). */
-static void log_line_read(struct trace *trace, const char *line, const char *end)
+static void log_line_read(struct workload *trace, const char *line, const char *end)
 {
 	const char *quote = memchr(line, '"', end - line), *target, *stop, *close, *status;
 
@@ -139,7 +139,7 @@ static void log_line_read(struct trace *trace, const char *line, const char *end
 	status = close + 2;
 	if (stop == target || end - status < 5 || status[3] != ' ')
 		return;
-	trace_add(trace, target, stop - target, number(status + 4, end));
+	workload_add(trace, target, stop - target, number(status + 4, end));
 }
 
 /* The `wanted`-th column of a line; NULL if there is none. */
@@ -174,7 +174,8 @@ static int named_column(const char *line, const char *end, const char *names)
 	return -1;
 }
 
-static int table_read(struct trace *trace, const char *data, const char *end, struct buffer *error)
+static int table_read(struct workload *trace, const char *data, const char *end,
+		      struct buffer *error)
 {
 	const char *line = data, *stop = memchr(data, '\n', end - data);
 	int name, bytes;
@@ -197,13 +198,13 @@ static int table_read(struct trace *trace, const char *data, const char *end, st
 		if (!at || after == at)
 			continue;
 		size = bytes < 0 ? NULL : column(line, stop, bytes, &size_end);
-		trace_add(trace, at, after - at, size ? number(size, size_end) : 0);
+		workload_add(trace, at, after - at, size ? number(size, size_end) : 0);
 	}
 	return 0;
 }
 
-int trace_read(struct trace *trace, const char *path, const char *format, uint64_t size,
-	       struct buffer *error)
+int workload_read(struct workload *trace, const char *path, const char *format, uint64_t size,
+		  struct buffer *error)
 {
 	struct buffer file = BUFFER_EMPTY;
 	const char *line, *end, *stop;
@@ -221,7 +222,7 @@ int trace_read(struct trace *trace, const char *path, const char *format, uint64
 		(!strcmp(format, "auto") && stop && memchr(file.data, '\t', stop - file.data));
 	if (ids) {
 		for (size_t at = 0; at + 4 <= file.length; at += 4)
-			trace_add(trace, file.data + at, 4, 0);
+			workload_add(trace, file.data + at, 4, 0);
 	} else if (table) {
 		result = table_read(trace, file.data, end, error);
 	} else {
@@ -248,8 +249,8 @@ static double normal(struct random_state *random)
 	return sqrt(-2 * log(random_unit(random))) * cos(2 * M_PI * random_unit(random));
 }
 
-int trace_zipf(struct trace *trace, uint32_t objects, double alpha, size_t requests, uint64_t size,
-	       uint64_t seed)
+int workload_zipf(struct workload *trace, uint32_t objects, double alpha, size_t requests,
+		  uint64_t size, uint64_t seed)
 {
 	static const double sigma = 1.35;
 	double *sums = calloc(objects, sizeof(*sums)), total = 0;
@@ -266,7 +267,7 @@ int trace_zipf(struct trace *trace, uint32_t objects, double alpha, size_t reque
 
 		total += pow(i + 1, -alpha);
 		sums[i] = total;
-		trace_add(trace, name, length, bytes < 1 ? 1 : bytes);
+		workload_add(trace, name, length, bytes < 1 ? 1 : bytes);
 	}
 	/* Naming them was no request. */
 	trace->count = 0;
@@ -285,7 +286,7 @@ int trace_zipf(struct trace *trace, uint32_t objects, double alpha, size_t reque
 				high = middle;
 		}
 		length = snprintf(name, sizeof(name), "/%u", low);
-		trace_add(trace, name, length, 0);
+		workload_add(trace, name, length, 0);
 	}
 	free(sums);
 	finish(trace, size);

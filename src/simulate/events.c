@@ -1,4 +1,4 @@
-#include "simulate/engine.h"
+#include "simulate/events.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -49,7 +49,7 @@ static struct event heap_pop(struct heap *heap)
 	return top;
 }
 
-int engine_run(uint32_t jobs, uint32_t resources, uint64_t spread, engine_next *next, void *model,
+int events_run(uint32_t jobs, uint32_t resources, uint64_t spread, events_next *next, void *model,
 	       uint64_t *busy)
 {
 	uint64_t *free_at = calloc(resources ? resources : 1, sizeof(*free_at));
@@ -64,13 +64,13 @@ int engine_run(uint32_t jobs, uint32_t resources, uint64_t spread, engine_next *
 		heap_push(&heap, i * spread, i);
 	while (heap.count) {
 		struct event event = heap_pop(&heap);
-		struct engine_step step;
+		struct events_step step;
 		uint64_t start;
 
 		if (!next(model, event.job, event.at, &step))
 			continue;
 		start = event.at;
-		if (step.resource != ENGINE_NOTHING) {
+		if (step.resource != EVENTS_NOTHING) {
 			if (free_at[step.resource] > start)
 				start = free_at[step.resource];
 			free_at[step.resource] = start + step.ns;

@@ -432,7 +432,7 @@ static void draw_lines(const struct plot *plot, struct buffer *out, const struct
 static void draw_style(struct buffer *out)
 {
 	buffer_text(out, "<style>\n"
-			 "svg.plot{background:#fff}\n"
+			 "svg.plot .ground{fill:#fff}\n"
 			 "svg.plot text{font:12px system-ui,sans-serif;fill:#222}\n"
 			 "svg.plot text.title{font-size:15px;font-weight:600}\n"
 			 "svg.plot .axis{stroke:#444;fill:none}\n"
@@ -443,7 +443,7 @@ static void draw_style(struct buffer *out)
 			      "svg.plot .s%u{stroke:%s;fill:none;stroke-width:1.8}\n",
 			      i, light[i], i, light[i]);
 	buffer_text(out, "@media (prefers-color-scheme:dark){\n"
-			 "svg.plot{background:#16191d}\n"
+			 "svg.plot .ground{fill:#16191d}\n"
 			 "svg.plot text{fill:#ddd}\n"
 			 "svg.plot .axis{stroke:#aaa}\n"
 			 "svg.plot .grid{stroke:#333}\n");
@@ -466,6 +466,8 @@ void plot_svg(const struct plot *plot, struct buffer *out)
 	text_escape(out, plot->title);
 	buffer_text(out, "\">\n");
 	draw_style(out);
+	/* A drawn ground, not CSS's background: pictures are shown outside of pages too. */
+	buffer_format(out, "<rect class=\"ground\" width=\"%d\" height=\"%d\"/>\n", WIDTH, HEIGHT);
 	buffer_format(out, "<text class=\"title\" x=\"%d\" y=\"22\">", LEFT);
 	text_escape(out, plot->title);
 	buffer_text(out, "</text>\n");

@@ -30,7 +30,8 @@ struct engine {
 	char *message; /* with its newline */
 	char *ending;  /* how a right reply ends: "[message]\n" */
 	size_t message_length, ending_length;
-	uint64_t begun;
+	uint64_t begun, settled; /* settled 0: not yet */
+	unsigned int answered;	 /* clients that had a reply */
 	int events;
 };
 
@@ -99,20 +100,23 @@ static void account(struct engine *engine, struct client *client)
 	struct clients_result *result = engine->result;
 	uint64_t now = clock_now(), rtt = now - client->sent;
 
-	result->messages++;
+	result->all_messages++;
+	result->messages += engine->settled != 0;
+	engine->answered += !client->answered;
 	client->answered = true;
 	if (!client->messages++) {
 		histogram_add(result->first_reply, now - client->begun);
 		return;
 	}
-	histogram_add(result->rtt, rtt);
+	if (engine->settled)
+		histogram_add(result->rtt, rtt);
 	if (client == engine->clients && result->one_count < ONE_MOST)
 		result->one[result->one_count++] = rtt;
 	if (engine->options->rtts)
-		fprintf(engine->options->rtts, "%u,%llu,%.1f\n",
+		fprintf(engine->options->rtts, "%u,%llu,%.1f,%d\n",
 			(unsigned int)(client - engine->clients),
 			(unsigned long long)((client->sent - engine->begun) / NS_PER_US),
-			(double)rtt / 1e3);
+			(double)rtt / 1e3, engine->settled != 0);
 }
 
 static int listen_to(struct engine *engine, struct client *client)
@@ -196,26 +200,48 @@ static int prepare(struct engine *engine)
 	return 0;
 }
 
+/* Begins the measured time when it is due. */
+static void settle(struct engine *engine, uint64_t now)
+{
+	const struct clients_options *options = engine->options;
+
+	if (engine->settled ||
+	    (engine->answered < options->count && now - engine->begun < options->settle))
+		return;
+	engine->settled = now;
+	engine->result->settle_seconds = (double)(now - engine->begun) / 1e9;
+	if (options->settled)
+		options->settled(options->user);
+}
+
 static int play(struct engine *engine)
 {
+	const struct clients_options *options = engine->options;
 	struct epoll_event ready[EVENTS_AT_ONCE];
-	uint64_t end, now;
+	uint64_t now;
 	int error = 0;
 
 	engine->begun = clock_now();
-	end = engine->begun + engine->options->duration;
-	for (unsigned int i = 0; i < engine->options->count && !error; i++)
+	for (unsigned int i = 0; i < options->count && !error; i++)
 		error = dial(engine, &engine->clients[i]);
-	for (now = clock_now(); !error && now < end; now = clock_now()) {
-		int count = epoll_wait(engine->events, ready, EVENTS_AT_ONCE,
-				       (int)((end - now) / NS_PER_MS) + 1);
+	for (now = clock_now(); !error; now = clock_now()) {
+		uint64_t end;
+		int count;
 
+		settle(engine, now);
+		end = engine->settled ? engine->settled + options->duration
+				      : engine->begun + options->settle;
+		if (engine->settled && now >= end)
+			break;
+		count = epoll_wait(engine->events, ready, EVENTS_AT_ONCE,
+				   (int)((end - now) / NS_PER_MS) + 1);
 		if (count < 0 && errno != EINTR)
 			error = -errno;
 		for (int i = 0; i < count && !error; i++)
 			error = attend(engine, ready[i].data.ptr, ready[i].events);
 	}
-	engine->result->seconds = (double)(now - engine->begun) / 1e9;
+	if (engine->settled)
+		engine->result->seconds = (double)(now - engine->settled) / 1e9;
 	return error;
 }
 

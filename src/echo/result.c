@@ -14,8 +14,9 @@ static double us(double ns)
 
 static double per_message_us(const struct result *result)
 {
-	return result->seen.messages ? result->server_seconds * 1e6 / (double)result->seen.messages
-				     : 0;
+	uint64_t messages = result->seen.all_messages;
+
+	return messages ? result->server_seconds * 1e6 / (double)messages : 0;
 }
 
 static uint64_t errors(const struct result *result)
@@ -127,6 +128,7 @@ static json_t *result_json(const struct result *result)
 	json_object_set_new(object, "processes", json_integer(result->used.processes));
 	json_object_set_new(object, "messages", json_integer((json_int_t)seen->messages));
 	json_object_set_new(object, "seconds", json_real(seen->seconds));
+	json_object_set_new(object, "settle_seconds", json_real(seen->settle_seconds));
 	json_object_set_new(object, "messages_per_second", json_real(rate(result)));
 	json_object_set_new(object, "connections", json_integer((json_int_t)seen->connections));
 	json_object_set_new(object, "retransmissions",
@@ -400,7 +402,8 @@ int results_write(const struct results *results, const char *directory)
 	report_words(
 		&page,
 		"Clients on the same machine, each sending a line, waiting for the reply and "
-		"sending the next, %.3g s for each model and number of clients. Accepting: %s.",
+		"sending the next, %.3g s for each model and number of clients, from when every "
+		"client has had its first reply (or the time to settle has passed). Accepting: %s.",
 		results->seconds, results->accept);
 	tables(results, &page);
 	snprintf(path, sizeof(path), "%s/results.csv", directory);

@@ -24,7 +24,7 @@ static const char *const model_names[MODELS] = {"iterative", "fork",  "prefork",
 
 struct options {
 	const char *models, *clients, *queues, *accept, *out;
-	uint64_t length, interval; /* ns */
+	uint64_t length, settle, interval; /* ns */
 	uint64_t size, per_connection, workers;
 	bool json, here;
 };
@@ -36,6 +36,9 @@ static const struct option_spec specs[] = {
 	{"clients", 'c', OPTION_TEXT, "LIST", "numbers of clients [30,100,300,500]", AT(clients)},
 	{"seconds", 's', OPTION_DURATION, "TIME", "length of each run [5s]", AT(length), NULL, 0.05,
 	 86400},
+	{"settle", 0, OPTION_DURATION, "TIME",
+	 "before that wait at most so long until every client has had a reply [5s]", AT(settle),
+	 NULL, 0, 3600},
 	{"queues", 'Q', OPTION_TEXT, "LIST",
 	 "lengths of the listen queue; 1 is the paper's experiment [128]", AT(queues)},
 	{"accept", 0, OPTION_TEXT, "WHO", "fork and thread: parent or child accepts [parent]",
@@ -211,10 +214,16 @@ static FILE *open_csv(const struct options *options, const struct result *result
 	return fopen(path, "we");
 }
 
+static void begin_looking(void *sampler)
+{
+	sampler_begin(sampler);
+}
+
 static int run_one(const struct options *options, struct result *result)
 {
 	struct clients_options how = {
 		.count = result->clients,
+		.settle = options->settle,
 		.duration = options->length,
 		.size = (unsigned int)options->size,
 		.per_connection = options->per_connection,
@@ -236,10 +245,14 @@ static int run_one(const struct options *options, struct result *result)
 	if (!error) {
 		looks = open_csv(options, result, "usage");
 		sampler = sampler_start(running.pid, options->interval, memory, looks);
+		if (sampler) {
+			how.settled = begin_looking;
+			how.user = sampler;
+		}
 		how.port = running.port;
 		how.rtts = rtts;
 		if (rtts)
-			fprintf(rtts, "client,sent_us,rtt_us\n");
+			fprintf(rtts, "client,sent_us,rtt_us,measured\n");
 		error = clients_run(&how, &result->seen);
 		if (sampler)
 			sampler_stop(sampler, &result->used);
@@ -320,6 +333,7 @@ static int run_run(const struct command *self, int argc, char **argv)
 		.queues = "128",
 		.accept = "parent",
 		.length = 5 * NS_PER_S,
+		.settle = 5 * NS_PER_S,
 		.interval = 500 * NS_PER_MS,
 		.size = 32,
 	};

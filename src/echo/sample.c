@@ -185,11 +185,13 @@ static void look(struct sampler *sampler, struct ticks *before, uint64_t *tree_b
 	share = all > 0 ? 100 / all : 0;
 	cpu = 100 * grown(tree, *tree_before) / hertz / seconds;
 	switches = grown(now.switches, before->switches) / seconds;
+	pthread_mutex_lock(&sampler->lock);
 	spread_add(&samples->cpu, cpu);
 	spread_add(&samples->machine, all > 0 ? 100 - share * (idle + wait) : 0);
 	spread_add(&samples->memory, (double)memory.used - sampler->base_kib);
 	spread_add(&samples->pss, pss);
 	spread_add(&samples->switches, switches);
+	pthread_mutex_unlock(&sampler->lock);
 	if (sampler->csv)
 		fprintf(sampler->csv,
 			"%s,%llu,%llu,%llu,%llu,%llu,%llu,%.1f,%.1f,%.1f,%.1f,%.1f,%.1f,%.1f,%.0f,"
@@ -260,6 +262,13 @@ struct sampler *sampler_start(pid_t server, uint64_t interval, double base_kib, 
 		return NULL;
 	}
 	return sampler;
+}
+
+void sampler_begin(struct sampler *sampler)
+{
+	pthread_mutex_lock(&sampler->lock);
+	sampler->samples = (struct samples){.processes = sampler->samples.processes};
+	pthread_mutex_unlock(&sampler->lock);
 }
 
 void sampler_stop(struct sampler *sampler, struct samples *samples)

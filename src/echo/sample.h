@@ -26,6 +26,9 @@ double sample_memory_used(void);
  * `csv` unless that is NULL. `base_kib` is taken from the machine's memory. NULL: no thread. */
 struct sampler *sampler_start(pid_t server, uint64_t interval, double base_kib, FILE *csv);
 
+/* Forgets what was seen so far (not what was written): the measured time begins. */
+void sampler_begin(struct sampler *sampler);
+
 /* Ends and frees; what was seen goes to `samples`. */
 void sampler_stop(struct sampler *sampler, struct samples *samples);
 

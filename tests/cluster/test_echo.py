@@ -235,17 +235,18 @@ def test_run_keeps_its_books(tmp_path):
         with open(out / f"{name}-rtt.csv", encoding="ascii") as file:
             rows = list(csv.DictReader(file))
         # Every message has its row, but for the first of each connection.
-        first = run["first_reply_us"]["count"]
-        assert len(rows) == run["rtt_us"]["count"] == run["messages"] - first
-        assert first <= run["connections"]
-        mean = sum(float(row["rtt_us"]) for row in rows) / max(1, len(rows))
+        assert run["first_reply_us"]["count"] <= run["connections"]
+        assert run["starved"] == 0 or run["settle_seconds"] >= 5
+        measured = [float(row["rtt_us"]) for row in rows if row["measured"] == "1"]
+        assert len(measured) == run["rtt_us"]["count"] <= run["messages"]
+        mean = sum(measured) / max(1, len(measured))
         assert run["rtt_us"]["mean"] == pytest.approx(mean, rel=1e-3, abs=0.1)
         own = [float(row["rtt_us"]) for row in rows if row["client"] == "0"]
         assert run["first_rtts_us"] == pytest.approx(own[:20], abs=0.06)
         assert run["last_rtts_us"] == pytest.approx(own[-20:], abs=0.06)
         with open(out / f"{name}-usage.csv", encoding="ascii") as file:
             looks = list(csv.DictReader(file))
-        assert len(looks) == run["samples"]
+        assert len(looks) >= run["samples"]
         for look in looks:
             assert int(look["m_total"]) > int(look["m_used"]) > 0
             assert sum(float(look[f"cpu_{part}"]) for part in
@@ -261,7 +262,7 @@ def test_a_listen_queue_of_one_overflows():
     """30 clients dial before the first may speak: two find a place in the queue, the rest don't;
     those come again after a second."""
     result = subprocess.run([BATON, "echo", "run", "--models", "iterative", "--clients", "30",
-                             "--seconds", "0.2", "--queues", "1", "--json"],
+                             "--settle", "0", "--seconds", "0.2", "--queues", "1", "--json"],
                             capture_output=True, text=True, check=True)
     run = json.loads(result.stdout)["results"][0]
     assert run["listen_overflows"] >= 20 and run["starved"] >= 20

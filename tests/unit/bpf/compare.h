@@ -164,7 +164,8 @@ static inline const char *compare_request(const void *bytes, size_t length)
 		return "close";
 	if (!(theirs & F_CONNECTION_KEEP_ALIVE) != !(flags & HTTP_KEEP_ALIVE))
 		return "keep-alive";
-	if (!(theirs & (F_UPGRADE | F_CONNECTION_UPGRADE)) != !(flags & HTTP_UPGRADE))
+	/* Ours says so of an empty Upgrade line too. */
+	if (theirs & (F_UPGRADE | F_CONNECTION_UPGRADE) && !(flags & HTTP_UPGRADE))
 		return "upgrade";
 	if (!(theirs & F_CHUNKED) != !(flags & HTTP_CHUNKED))
 		return "chunked";

@@ -13,6 +13,7 @@
 #include "node/node.h"
 #include "simulate/simulate.h"
 #include "top/top.h"
+#include "web/web.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -36,7 +37,7 @@ static const struct command *const commands[] = {
 	&command_simulate,
 	&command_status,
 	&command_top,
-	&command_weight,
+	&command_web, &command_weight,
 	&command_where,
 	NULL,
 };

@@ -7,6 +7,7 @@
 #include "control/interface.h"
 #include "control/kernel.h"
 #include "control/state.h"
+#include "control/web.h"
 #include "wire/header.h"
 
 #include <errno.h>
@@ -202,6 +203,21 @@ static void on_signal(uv_signal_t *signal, int number)
 	stop(signal->data);
 }
 
+/* The page and the metrics. The cluster serves without them, so what is wrong there is only said.
+ */
+static void start_web(struct front *front)
+{
+	char text[ENDPOINT_TEXT];
+	int error;
+
+	if (!front->config.front.http.port)
+		return;
+	error = web_start(front->config.name, &front->config.front.http, &front->web);
+	if (error)
+		log_line(LOG_LEVEL_WARNING, "no page at %s: %s",
+			 endpoint_text(&front->config.front.http, text), strerror(-error));
+}
+
 static int run(struct front *front)
 {
 	char path[PATH_ROOM], why[512], text[ENDPOINT_TEXT];
@@ -254,8 +270,11 @@ static int run(struct front *front)
 		 front->config.name, front->config.front.interface,
 		 front->native ? "native" : "generic",
 		 endpoint_text(&front->config.front.control, text));
+	start_web(front);
 	uv_run(&front->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&front->loop);
+	if (front->web)
+		web_stop(front->web);
 	datapath_free(front->datapath);
 	free(front->registry);
 	return EXIT_DONE;

@@ -20,7 +20,7 @@
 struct checks;
 struct peers;
 struct flow_sweep;
-struct pages;
+struct web_server;
 
 struct front {
 	uv_loop_t loop;
@@ -42,7 +42,7 @@ struct front {
 	struct checks *checks;
 	struct peers *peers;
 	struct flow_sweep *sweep;
-	struct pages *pages; /* NULL: none configured */
+	struct web_server *web; /* NULL: none configured, or its address is taken */
 	uv_signal_t terminate, interrupt, hangup;
 };
 

@@ -1,0 +1,97 @@
+#include "control/metrics.h"
+
+#include <string.h>
+
+/* What is told of each node, in base units. */
+static const struct {
+	const char *key, *name, *type, *help;
+	double scale;
+} node_metrics[] = {
+	{"active", "baton_node_active_requests", "gauge", "Requests in service on the node.", 1},
+	{"flows", "baton_node_flows", "gauge", "Client connections the node holds.", 1},
+	{"weight", "baton_node_weight", "gauge", "The node's weight.", 1},
+	{"requests", "baton_node_requests_total", "counter", "Responses followed to their end.", 1},
+	{"handoffs_in", "baton_node_handoffs_in_total", "counter", "Connections taken over.", 1},
+	{"handoffs_out", "baton_node_handoffs_out_total", "counter", "Connections given away.", 1},
+	{"bytes_in", "baton_node_receive_bytes_total", "counter", "Payload from clients.", 1},
+	{"bytes_out", "baton_node_transmit_bytes_total", "counter", "Payload to clients.", 1},
+	{"first_byte_ns", "baton_node_first_byte_seconds_total", "counter",
+	 "Time from request to first byte, summed over requests.", 1e-9},
+	{"whole_ns", "baton_node_response_seconds_total", "counter",
+	 "Time from request to last byte, summed over requests.", 1e-9},
+};
+
+static void head(struct buffer *text, const char *name, const char *type, const char *help)
+{
+	buffer_format(text, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static const char *text_of(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text ? text : "";
+}
+
+static void write_nodes(const json_t *nodes, struct buffer *text)
+{
+	json_t *node;
+	size_t k;
+
+	for (size_t i = 0; i < sizeof(node_metrics) / sizeof(node_metrics[0]); i++) {
+		head(text, node_metrics[i].name, node_metrics[i].type, node_metrics[i].help);
+		json_array_foreach (nodes, k, node)
+			buffer_format(
+				text, "%s{node=\"%s\"} %.17g\n", node_metrics[i].name,
+				text_of(node, "name"),
+				json_number_value(json_object_get(node, node_metrics[i].key)) *
+					node_metrics[i].scale);
+	}
+	head(text, "baton_node_up", "gauge", "1 while the node takes new requests.");
+	json_array_foreach (nodes, k, node)
+		buffer_format(text, "baton_node_up{node=\"%s\",state=\"%s\"} %d\n",
+			      text_of(node, "name"), text_of(node, "state"),
+			      !strcmp(text_of(node, "state"), "up"));
+	head(text, "baton_node_events_total", "counter",
+	     "What the node's programs counted, by kind.");
+	json_array_foreach (nodes, k, node) {
+		const char *kind;
+		json_t *count;
+
+		json_object_foreach (json_object_get(node, "counters"), kind, count)
+			buffer_format(text,
+				      "baton_node_events_total{node=\"%s\",kind=\"%s\"} %.17g\n",
+				      text_of(node, "name"), kind, json_number_value(count));
+	}
+}
+
+static void write_front(json_t *front, struct buffer *text)
+{
+	const char *kind;
+	json_t *count;
+
+	head(text, "baton_front_flows", "gauge", "Client connections in the front's table.");
+	buffer_format(text, "baton_front_flows %.17g\n",
+		      json_number_value(json_object_get(front, "flows")));
+	head(text, "baton_front_events_total", "counter",
+	     "What the front's program counted, by kind.");
+	json_object_foreach (front, kind, count)
+		if (json_is_number(count) && strcmp(kind, "flows"))
+			buffer_format(text, "baton_front_events_total{kind=\"%s\"} %.17g\n", kind,
+				      json_number_value(count));
+	head(text, "baton_front_fallbacks_total", "counter",
+	     "Requests placed without their target, by reason.");
+	json_object_foreach (json_object_get(front, "fallbacks"), kind, count)
+		buffer_format(text, "baton_front_fallbacks_total{reason=\"%s\"} %.17g\n", kind,
+			      json_number_value(count));
+}
+
+void metrics_write(const json_t *status, struct buffer *text)
+{
+	head(text, "baton_up", "gauge", "1 while the front's daemon answers.");
+	buffer_format(text, "baton_up %d\n", status != NULL);
+	if (!status)
+		return;
+	write_front(json_object_get(status, "front"), text);
+	write_nodes(json_object_get(status, "nodes"), text);
+}

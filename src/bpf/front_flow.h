@@ -240,7 +240,7 @@ SUBPROGRAM int flow_known(struct xdp_md *ctx)
 	struct front_owner owner;
 	struct segment *segment;
 	struct front_flow *flow;
-	int action, tombstone, first;
+	int action, tombstone, first, other;
 	__u32 now;
 
 	if (!work || !here)
@@ -253,7 +253,10 @@ SUBPROGRAM int flow_known(struct xdp_md *ctx)
 	owner = owner_of(owner_load(flow));
 	tombstone = flow_tombstone(&owner, now - flow->seen);
 	first = segment->seq == flow->first_seq && segment->ack == flow->first_ack;
-	if (!first && (owner.state != FRONT_OPEN || !flow_plausible(flow, segment))) {
+	/* After a FIN the client's segments all begin behind it. */
+	other = owner.state == FRONT_OPEN ? !flow_plausible(flow, segment)
+					  : segment->length || segment->seq != flow->last_seq;
+	if (other && !first) {
 		/* Perhaps a new connection from the same port. */
 		switch (syn_first(ctx, work, &action)) {
 		case 1:

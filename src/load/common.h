@@ -11,12 +11,12 @@
 
 struct load_options {
 	uint64_t connections, per_connection, pipeline, requests, size, seed, rounds;
-	uint64_t duration, timeout, interval, step;
+	uint64_t duration, timeout, interval, step, users, files;
 	double speed;
 	bool close, json, verify, resume, timed, poisson, quiet;
 	const char *source, *node_header, *server_name, *authorities, *csv, *html, *url, *paths,
 		*rate;
-	const char *trace;
+	const char *trace, *preset, *list;
 	struct option_list headers;
 };
 

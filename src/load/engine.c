@@ -104,6 +104,9 @@ static uint64_t dispatch(struct engine *engine)
 			slot->free = false;
 		} else {
 			slot = &engine->slots[request.slot];
+			/* The server takes its time to close; this user doesn't wait. */
+			if (slot->state == SLOT_ENDING)
+				slot_close(slot);
 		}
 		hand(engine, slot, &request);
 		for (uint32_t room = room_of(engine, slot); slot->pending_count < room;) {

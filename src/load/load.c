@@ -11,6 +11,7 @@ const struct command command_load = {
 			&load_rate,
 			&load_mix,
 			&load_replay,
+			&load_surge,
 			&load_content,
 			NULL,
 		},

@@ -329,3 +329,17 @@ def test_mix(web, trace, tmp_path):
     # The seed is fixed, so this is one draw: far within four standard deviations of 3000.
     assert abs(small["requests"] - 3000) < 110
     assert small["bytes"] == 100 * small["requests"] and large["bytes"] == 300001 * large["requests"]
+
+
+def test_surge(web, trace, tmp_path):
+    namespace, root, _ = web
+    made = [load("surge", "make", root, "--list", tmp_path / f"list{i}", "--files", 50, "-n", 400, "--seed", 3)
+            for i in range(2)]
+    assert made[0] == made[1]
+    assert (tmp_path / "list0").read_text() == (tmp_path / "list1").read_text()
+    assert made[0]["files"] == 50 and made[0]["requests"] == 400
+    for how in [], ["--close"]:
+        said = load("surge", "run", tmp_path / "list0", "--url", "http://127.0.0.1/", "-u", 40, "--speed", 1000, *how,
+                    namespace=namespace)
+        assert (said["requests"], said["errors"], said["verified"], said["users"]) == (400, 0, 400, 40)
+        assert said["connections"] == (400 if how else made[0]["documents"])

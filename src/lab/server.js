@@ -1,7 +1,9 @@
 // A small server on Node's own http module, for the lab. Files of the root, and some answers that
-// static servers don't give: /echo returns the request's body, /sum its length and SHA-256,
-// /chunked?n=N a chunked body in N pieces, /slow?ms=M an answer in two halves M ms apart, and an
-// upgrade to "echo" a connection that returns what it is sent.
+// static servers don't give. The first part of the path says which, the rest is free, so that there
+// are targets enough: /echo/... returns the request's body, /sum/... its length and SHA-256,
+// /chunked/...?n=N a chunked body in N pieces, /slow/...?ms=M an answer in two halves M ms apart,
+// /endless/... one that only the end of the connection ends, /t/... the path itself; an upgrade to
+// "echo" makes a connection that returns what it is sent.
 'use strict';
 const http = require('http'), fs = require('fs'), path = require('path');
 const crypto = require('crypto');
@@ -25,31 +27,38 @@ function file(request, response, name) {
 }
 
 const server = http.createServer((request, response) => {
-  const url = new URL(request.url, 'http://lab');
+  const url = new URL(request.url, 'http://lab'), kind = url.pathname.split('/')[1];
   response.setHeader('X-Node', node);
   response.on('finish', () =>
     record.write(`${request.socket.remoteAddress} "${request.method} ${request.url}" ${response.statusCode}\n`));
-  if (url.pathname === '/echo') {
+  if (kind === 'echo') {
     response.writeHead(200);
     return request.pipe(response);
   }
-  if (url.pathname === '/sum') {
+  if (kind === 'sum') {
     const hash = crypto.createHash('sha256');
     let length = 0;
     request.on('data', (part) => { length += part.length; hash.update(part); });
     return request.on('end', () => response.end(`${length} ${hash.digest('hex')}\n`));
   }
   request.resume();
-  if (url.pathname === '/chunked') {
+  if (kind === 'chunked') {
     for (let i = 0; i < Number(url.searchParams.get('n') || 3); i++)
       response.write(`piece ${i}\n`);
     return response.end();
   }
-  if (url.pathname === '/slow') {
+  if (kind === 'slow') {
     response.write('first half\n');
     return setTimeout(() => response.end('second half\n'), Number(url.searchParams.get('ms') || 100));
   }
-  if (url.pathname.startsWith('/t/'))
+  if (kind === 'endless') {
+    response.useChunkedEncodingByDefault = false;
+    response.removeHeader('Transfer-Encoding');
+    response.setHeader('Connection', 'close');
+    response.write('until the end\n');
+    return response.end();
+  }
+  if (kind === 't')
     return response.end(url.pathname + '\n');
   file(request, response, url.pathname);
 });

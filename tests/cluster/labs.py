@@ -58,6 +58,17 @@ class Lab:
     def status(self):
         return json.loads(self.baton("status", "--json").stdout)
 
+    def ask(self, **request):
+        """The answer of the front's daemon to a request on its control socket."""
+        with socket.socket(socket.AF_UNIX) as control:
+            control.settimeout(PATIENCE)
+            control.connect(os.path.join(self.run_folder, "front.sock"))
+            control.sendall(json.dumps(request).encode() + b"\n")
+            with control.makefile() as answers:
+                answer = json.loads(answers.readline())
+        assert "error" not in answer, answer
+        return answer
+
     def node(self, name):
         return next(node for node in self.status()["nodes"] if node["name"] == name)
 
@@ -147,7 +158,7 @@ class Connection:
             head.append("Content-Length: %d" % len(body))
         self.send("\r\n".join([*head, "", ""]).encode() + body)
 
-    def response(self, method="GET"):
+    def response_head(self):
         line = self.file.readline()
         assert line.startswith(b"HTTP/1."), "no response but %r" % line
         status, headers = int(line.split()[1]), {}
@@ -155,6 +166,10 @@ class Connection:
             assert line, "the response ends in its head"
             key, value = line.decode().split(":", 1)
             headers[key.lower()] = value.strip()
+        return status, headers
+
+    def response(self, method="GET"):
+        status, headers = self.response_head()
         if method == "HEAD" or status in (101, 204, 304):
             body = b""
         elif headers.get("transfer-encoding") == "chunked":
@@ -193,8 +208,8 @@ class Connection:
 
 
 def where(lab, path):
-    """The node that the cluster says serves a path."""
-    return json.loads(lab.baton("where", "http://%s%s" % (VIP, path), "--json").stdout)["node"]
+    """The node that the front's daemon says serves a path."""
+    return lab.ask(command="where", url="http://%s%s" % (VIP, path))["node"]
 
 
 def targets_by_node(connection, count=64, prefix="/t/"):

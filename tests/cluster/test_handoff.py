@@ -38,6 +38,7 @@ def test_curl_both_families_and_where(lab):
         text = lab.curl("-i", "http://%s/t/first" % address)
         assert text.startswith("HTTP/1.1 200") and text.endswith("/t/first\n")
         assert re.search(r"X-Node: node[1-4]", text)
+    assert lab.baton("where", "http://%s/t/x" % VIP).stdout.startswith(where(lab, "/t/x"))
     for i in range(20):
         path = "/t/where%d?query=dropped" % i
         with lab.connect() as connection:

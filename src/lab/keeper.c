@@ -160,9 +160,10 @@ static int revive(const char *lab)
 
 		if (!kept[i].due)
 			continue;
-		if (passed >= AGAIN_MS)
+		if (passed >= AGAIN_MS) {
 			start(lab, &kept[i]);
-		else if (wait < 0 || (int)(AGAIN_MS - passed) < wait)
+			tell_pids(lab);
+		} else if (wait < 0 || (int)(AGAIN_MS - passed) < wait)
 			wait = (int)(AGAIN_MS - passed);
 	}
 	return wait;

@@ -1,0 +1,6 @@
+"""Fault tests share the labs of the cluster tests."""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "cluster"))

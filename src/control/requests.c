@@ -31,7 +31,9 @@ struct request_server {
 };
 
 struct request {
-	struct connection *connection;
+	struct connection *connection; /* NULL: it came another way */
+	void (*answered)(json_t *answer, void *owner);
+	void *owner;
 };
 
 struct sending {
@@ -76,6 +78,17 @@ static void on_written(uv_write_t *request, int status)
 	free(sending);
 }
 
+struct request *request_new(void (*answered)(json_t *answer, void *owner), void *owner)
+{
+	struct request *request = calloc(1, sizeof(*request));
+
+	if (!request)
+		abort();
+	request->answered = answered;
+	request->owner = owner;
+	return request;
+}
+
 void request_answer(struct request *request, json_t *answer)
 {
 	struct connection *connection = request->connection;
@@ -84,6 +97,11 @@ void request_answer(struct request *request, json_t *answer)
 	uv_buf_t part;
 	char *text;
 
+	if (!connection) {
+		request->answered(answer, request->owner);
+		free(request);
+		return;
+	}
 	connection->requests--;
 	free(request);
 	if (connection->closing) {

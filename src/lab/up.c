@@ -95,7 +95,7 @@ static int write_config(const struct values *values)
 		      "\"]\n    port: 80\n"
 		      "    protocol: http\n    policy: %s\n    target: %s\n    place: %s\n    "
 		      "forward: %s\n"
-		      "    release: %s\n    health: {type: http, path: /, interval: 1s}\n",
+		      "    release: %s\n    health: {type: http, path: /, interval: 1s, timeout: 5s}\n",
 		      values->policy, values->query ? "url" : "path", values->place,
 		      values->forward, values->release);
 	error = file_write_whole(state_path(values->name, "baton.yaml", path), text.data,

@@ -29,8 +29,31 @@ def baton(*arguments, check=True, name=True):
     return subprocess.run([BATON, *map(str, arguments), *tail], capture_output=True, text=True, check=check)
 
 
+def change(*arguments):
+    """A command that changes the cluster, in force everywhere when this returns."""
+    done = baton(*arguments, check=False)
+    assert done.returncode == 0 or "not yet in force at" in done.stderr, done.stderr
+    await_that(settled, "every node goes by the change")
+
+
+def ask(command, **how):
+    """As the commands do, without a process each time."""
+    with socket.socket(socket.AF_UNIX) as wire:
+        wire.settimeout(PATIENCE)
+        try:
+            wire.connect(f"/run/baton/{LAB}/front.sock")
+            wire.sendall(json.dumps({"command": command, **how}).encode() + b"\n")
+            return json.loads(wire.makefile().readline())
+        except (ConnectionError, FileNotFoundError, ValueError) as error:  # it is being started again
+            raise NotThere from error
+
+
+class NotThere(Exception):
+    """The front's daemon did not answer."""
+
+
 def status():
-    return json.loads(baton("status", "--json").stdout)
+    return ask("status")
 
 
 def nodes():
@@ -40,7 +63,7 @@ def nodes():
 def await_that(condition, what):
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
-        with contextlib.suppress(subprocess.CalledProcessError):
+        with contextlib.suppress(NotThere):
             if condition():
                 return
         time.sleep(0.05)
@@ -101,6 +124,7 @@ def test_status_has_the_promised_keys():
         assert {"name", "address", "state", "weight", "active", "requests", "handoffs_in", "handoffs_out",
                 "bytes_out"} <= set(node)
         assert node["state"] == "up"
+    assert json.loads(baton("status", "--json").stdout).keys() == now.keys()
     assert "node1" in baton("status").stdout
 
 
@@ -111,10 +135,12 @@ def test_where_says_who_answers(address):
     seen = set()
     for number in range(60):
         path = f"/where/{number}" + ("?query=dropped" if number % 3 == 0 else "")
-        answer = json.loads(baton("where", "--json", f"http://{host}{path}").stdout)
-        assert answer["node"] == client.get(path)
-        seen.add(answer["node"])
+        node = ask("where", url=f"http://{host}{path}")["node"]
+        assert node == client.get(path)
+        seen.add(node)
     assert seen == set(NODES)
+    answer = json.loads(baton("where", "--json", f"http://{host}/").stdout)
+    assert answer == ask("where", url=f"http://{host}/") and answer["reason"] == "policy"
 
 
 def test_counters_follow_the_requests():
@@ -141,30 +167,30 @@ def test_drain_moves_connections_and_ready_brings_them_back():
     client = Client()
     paths = [f"/drain/{number}" for number in range(60)]
     at_home = {path: client.get(path) for path in paths}
-    baton("drain", "node2")
+    change("drain", "node2")
     assert nodes()["node2"]["state"] == "drain"
     drained = {path: client.get(path) for path in paths}
     assert "node2" not in drained.values()
     # Rendezvous: what was elsewhere stays there.
     assert all(drained[path] == node for path, node in at_home.items() if node != "node2")
-    baton("drain", "node2", "--wait")
-    baton("ready", "node2")
+    change("drain", "node2", "--wait")
+    change("ready", "node2")
     assert {path: client.get(path) for path in paths} == at_home
 
 
 def test_weights_shift_load():
     client = Client()
-    baton("weight", "node3", 0)
+    change("weight", "node3", 0)
     assert "node3" not in {client.get(f"/weight/{number}") for number in range(60)}
-    baton("weight", "node3", 1)
+    change("weight", "node3", 1)
     assert "node3" in {client.get(f"/weight/{number}") for number in range(60)}
 
 
 def test_services_change_while_running():
     client = Client()
-    baton("service", "set", "web", "--policy", "rr")
+    change("service", "set", "web", "--policy", "rr")
     assert len({client.get("/same") for _ in range(10)}) > 1
-    baton("service", "set", "web", "--policy", "hrw", "--node", "node1", "--node", "node2")
+    change("service", "set", "web", "--policy", "hrw", "--node", "node1", "--node", "node2")
     assert {client.get(f"/two/{number}") for number in range(60)} == {"node1", "node2"}
     listed = json.loads(baton("service", "list", "--json").stdout)["services"][0]
     assert sorted(listed["nodes"]) == ["node1", "node2"] and listed["policy"] == "hrw"
@@ -172,29 +198,27 @@ def test_services_change_while_running():
     assert wrong.returncode == 1 and "policy: 'best' is none of" in wrong.stderr
     clash = baton("service", "add", "other", "--address", VIP, "--port", 80, check=False)
     assert clash.returncode == 1 and "is also the service's" in clash.stderr
-    baton("service", "add", "other", "--address", VIP, "--port", 81, "--health", "none")
+    change("service", "add", "other", "--address", VIP, "--port", 81, "--health", "none")
     assert [s["name"] for s in status()["services"]] == ["web", "other"]
-    baton("service", "del", "other")
-    baton("reload")
+    change("service", "del", "other")
+    change("reload")
     assert {client.get(f"/all/{number}") for number in range(60)} == set(NODES)
 
 
 def test_nodes_go_and_come():
     client = Client()
     before = nodes()["node3"]["id"]
-    baton("node", "del", "node3")
+    change("node", "del", "node3")
     assert sorted(nodes()) == ["node1", "node2"]
     assert "node3" not in {Client().get(f"/gone/{number}") for number in range(20)}
-    added = baton("node", "add", "node3", "--address", "10.77.0.13", check=False)
-    assert added.returncode == 0 or "not yet in force at: node3" in added.stderr
-    await_that(settled, "the node that was added goes by the front's version")
+    change("node", "add", "node3", "--address", "10.77.0.13")
     assert nodes()["node3"]["id"] != before
     assert "node3" in {Client().get(f"/back/{number}") for number in range(20)}
     client.connection.close()
 
 
 def test_health_checks_see_a_server_that_hangs():
-    baton("service", "set", "web", "--interval", "200ms")
+    change("service", "set", "web", "--interval", "200ms", "--timeout", "500ms")
     pids = server_pids("node1")
     assert pids
     for pid in pids:
@@ -207,7 +231,7 @@ def test_health_checks_see_a_server_that_hangs():
         for pid in pids:
             os.kill(pid, signal.SIGCONT)
     await_that(lambda: nodes()["node1"]["state"] == "up", "it is up again when it answers")
-    baton("reload")
+    change("reload")
 
 
 def server_pids(host):
@@ -267,14 +291,14 @@ def test_killed_daemons_break_nothing(host):
 
 
 def test_changes_survive_a_restart():
-    baton("drain", "node1")
-    baton("weight", "node2", 7)
+    change("drain", "node1")
+    change("weight", "node2", 7)
     pid = daemon_pid("front")
     os.kill(pid, signal.SIGKILL)
     await_that(lambda: daemon_pid("front") not in (None, pid) and settled(), "the front's daemon is back")
     assert nodes()["node1"]["state"] == "drain" and nodes()["node2"]["weight"] == 7
-    baton("ready", "node1")
-    baton("reload")
+    change("ready", "node1")
+    change("reload")
     assert nodes()["node1"]["state"] == "up" and nodes()["node2"]["weight"] == 1
 
 
@@ -355,7 +379,7 @@ def test_check_finds_servers_that_cannot_be_handed_to(tmp_path):
 
 def test_health_goes_by_what_the_node_says_of_its_server():
     """A server that answers the check, but can't be handed connections, is no server."""
-    baton("service", "add", "bound", "--address", VIP, "--port", 81, "--node", "node1", "--health", "tcp",
+    change("service", "add", "bound", "--address", VIP, "--port", 81, "--node", "node1", "--health", "tcp",
           "--interval", "200ms")
     try:
         with listening("node1", address="10.77.0.11"):
@@ -364,4 +388,81 @@ def test_health_goes_by_what_the_node_says_of_its_server():
         with listening("node1"):
             await_that(lambda: "bound" not in nodes()["node1"]["down"], "the service is up")
     finally:
-        baton("service", "del", "bound")
+        change("service", "del", "bound")
+
+
+def fetch(method, path, body=None, **headers):
+    """One request to the front's own HTTP, made in the front."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    with open("/proc/thread-self/ns/net") as home, open(f"/run/netns/baton-{LAB}-front") as there:
+        assert libc.setns(there.fileno(), 0) == 0
+        try:
+            made = socket.create_connection(("127.0.0.1", 7780), timeout=PATIENCE)
+        finally:
+            assert libc.setns(home.fileno(), 0) == 0
+    connection = http.client.HTTPConnection("127.0.0.1:7780")
+    connection.sock = made
+    connection.request(method, path, body, headers)
+    response = connection.getresponse()
+    text = response.read().decode()
+    connection.close()
+    return response.status, text
+
+
+def bearer():
+    path = f"/run/baton/{LAB}/token"
+    assert os.stat(path).st_mode & 0o777 == 0o600
+    return {"Authorization": "Bearer " + open(path).read().strip()}
+
+
+def metrics():
+    code, text = fetch("GET", "/metrics")
+    assert code == 200
+    values = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    named = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}
+    assert all(key.split("{")[0].removesuffix("_sum").removesuffix("_count") in named for key in values)
+    return {key: float(value) for key, value in values.items()}
+
+
+def test_metrics_say_what_status_says():
+    def agree():
+        """Reports may come between the two questions; then it is asked again."""
+        values, now = metrics(), status()
+        wanted = {"baton_front_handoffs_first_total": now["front"]["handoffs_first"],
+                  'baton_service_nodes_up{service="web"}': len(NODES)}
+        for node in now["nodes"]:
+            wanted[f'baton_node_requests_total{{node="{node["name"]}"}}'] = node["requests"]
+            wanted[f'baton_node_state{{node="{node["name"]}",state="up"}}'] = 1
+        return all(values[key] == value for key, value in wanted.items())
+
+    await_that(agree, "metrics and status agree")
+
+
+def test_http_changes_only_with_the_token():
+    drain = json.dumps({"node": "node2"})
+    assert fetch("POST", "/api/drain", drain)[0] == 401
+    assert fetch("POST", "/api/drain", drain, Authorization="Bearer 0123")[0] == 401
+    assert nodes()["node2"]["state"] == "up"
+    code, text = fetch("POST", "/api/drain", drain, **bearer())
+    assert code == 200 and "late" in json.loads(text)
+    assert nodes()["node2"]["state"] == "drain"
+    await_that(settled, "every node goes by it")
+    assert fetch("POST", "/api/ready", drain, **bearer())[0] == 200
+    assert json.loads(fetch("GET", "/api/status")[1])["cluster"] == LAB
+    assert "flows" in json.loads(fetch("GET", "/api/flows")[1])
+
+
+def test_http_refuses_what_is_wrong():
+    token = bearer()
+    assert fetch("POST", "/api/drain", "{", **token)[0] == 400
+    assert fetch("POST", "/api/drain", "[]", **token)[0] == 400
+    assert fetch("POST", "/api/drain", json.dumps({"node": 7}), **token)[0] == 400
+    assert fetch("POST", "/api/nothing", "{}", **token)[0] == 400
+    assert fetch("POST", "/api/status", "x" * (2 << 20), **token)[0] == 413
+    assert fetch("GET", "/nothing")[0] == 404
+    assert fetch("DELETE", "/api/status")[0] == 405
+    assert fetch("GET", "/api/status", Host="evil.example")[0] == 403
+    assert fetch("GET", "/api/status", Origin="http://evil.example")[0] == 403
+    assert fetch("POST", "/api/drain", json.dumps({"node": "node2"}), Origin="http://evil.example", **token)[0] == 403
+    assert fetch("GET", "/api/status", Origin="http://127.0.0.1:7780")[0] == 200
+    assert {node["state"] for node in nodes().values()} == {"up"}

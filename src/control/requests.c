@@ -31,9 +31,7 @@ struct request_server {
 };
 
 struct request {
-	struct connection *connection; /* NULL: it came another way */
-	void (*answered)(json_t *answer, void *owner);
-	void *owner;
+	struct connection *connection;
 };
 
 struct sending {
@@ -78,17 +76,6 @@ static void on_written(uv_write_t *request, int status)
 	free(sending);
 }
 
-struct request *request_new(void (*answered)(json_t *answer, void *owner), void *owner)
-{
-	struct request *request = calloc(1, sizeof(*request));
-
-	if (!request)
-		abort();
-	request->answered = answered;
-	request->owner = owner;
-	return request;
-}
-
 void request_answer(struct request *request, json_t *answer)
 {
 	struct connection *connection = request->connection;
@@ -97,11 +84,6 @@ void request_answer(struct request *request, json_t *answer)
 	uv_buf_t part;
 	char *text;
 
-	if (!connection) {
-		request->answered(answer, request->owner);
-		free(request);
-		return;
-	}
 	connection->requests--;
 	free(request);
 	if (connection->closing) {

@@ -22,9 +22,6 @@ int requests_serve(uv_loop_t *loop, const char *path, request_handler handler, v
  * answered, into the void. Frees the server once the loop has run. */
 void requests_end(struct request_server *server);
 
-/* A request that came another way: `answered` gets its answer (the reference too), once. */
-struct request *request_new(void (*answered)(json_t *answer, void *owner), void *owner);
-
 /* Answers; takes over the reference. The request is gone behind it. */
 void request_answer(struct request *request, json_t *answer);
 void request_fail(struct request *request, const char *format, ...)

@@ -188,8 +188,6 @@ static void on_hangup(uv_signal_t *signal, int number)
 static void stop(struct front *front)
 {
 	requests_end(front->requests);
-	if (front->pages)
-		pages_end(front->pages);
 	checks_end(front->checks);
 	peers_end(front->peers);
 	flow_sweep_end(front->sweep);
@@ -262,14 +260,6 @@ static int run(struct front *front)
 		return failed("listening at %s for the nodes: %s",
 			      endpoint_text(&front->config.front.control, text),
 			      uv_strerror(error));
-	if (front->config.front.http.port) {
-		front->pages = pages_start(front);
-		if (!front->pages)
-			return failed("serving HTTP at %s: %s; 'http' in the configuration says "
-				      "where",
-				      endpoint_text(&front->config.front.http, text),
-				      strerror(errno));
-	}
 	front->checks = checks_start(front);
 	front->sweep = flow_sweep_start(front);
 	daemon_signals(&front->loop, &front->terminate, &front->interrupt, on_signal, front);

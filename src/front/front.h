@@ -111,17 +111,6 @@ json_t *front_status(const struct front *front);
 /* Answers one request of the control socket. */
 void front_answer(struct request *request, const json_t *message, void *owner);
 
-/* ---- metrics.c ---- */
-
-/* Appends the metrics in Prometheus' text format, made from what front_status gives. */
-void front_metrics(const json_t *status, struct buffer *text);
-
-/* ---- pages.c: metrics and commands over HTTP ---- */
-
-/* Listens where the configuration says. NULL with errno set if it can't. */
-struct pages *pages_start(struct front *front);
-void pages_end(struct pages *pages);
-
 /* ---- where.c ---- */
 
 /* The answer to {"command": "where", "url": URL}; a new reference, with "error" if there is none.

@@ -1,6 +1,6 @@
 #include "simulate/simulate.h"
 
-static const struct command *const commands[] = {&simulate_cache, NULL};
+static const struct command *const commands[] = {&simulate_cache, &simulate_kwon2008, NULL};
 
 const struct command command_simulate = {
 	.name = "simulate",

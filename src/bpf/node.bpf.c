@@ -127,6 +127,10 @@ int node_in(struct __sk_buff *skb)
 
 	if (!cluster || !work || !cluster->ready)
 		return TC_ACT_UNSPEC;
+	if ((skb->mark & MARK_BOUNCES) == MARK_OWN) {
+		skb->mark &= ~MARK_BOUNCES;
+		return TC_ACT_OK;
+	}
 	work->bounces = (skb->mark & MARK_BOUNCES) >> MARK_BOUNCES_SHIFT;
 	work->loaded = 0;
 	segment = &work->segment;
@@ -181,6 +185,9 @@ int node_out(struct __sk_buff *skb)
 	}
 	owner = flow->owner;
 	if (owner_state(owner) != HELD_OPEN && owner_state(owner) != HELD_OVER) {
+		if (segment->flags & TCP_FLAG_BIT_FIN && owner_state(owner) == HELD_LEFT &&
+		    service->release == RELEASE_FIN)
+			return move_last_words(skb, work);
 		count(NODE_COUNT_OUT_MUTED);
 		return TC_ACT_SHOT;
 	}

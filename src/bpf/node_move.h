@@ -6,7 +6,8 @@
  *	look again	nothing written that the client has not acknowledged, nothing received that
  *			the server has not read; else unmute, and the request is served here
  *	let go		the segment goes to the front as a RETURN, and what is left of it becomes an
- *			RST for the local socket: gone within this softirq
+ *			RST for the local socket, gone within this softirq; or, as the service
+ *			chooses, a FIN, and node_out plays the client to the FIN that comes back
  *
  * A server that writes (or closes) after the look finds itself muted, then reset: as if the client
  * had left. What it wrote was no answer to the request that went: it never saw it.
@@ -18,6 +19,12 @@
 #include "bpf/node_send.h"
 #include "bpf/node_socket.h"
 #include "bpf/tcp_options.h"
+
+/* Bits of skb->mark while a frame goes round: how often it has, or that it is of our own making and
+ * goes up. What else is in the mark is left alone. */
+#define MARK_BOUNCES_SHIFT 28
+#define MARK_BOUNCES	   0xf0000000u
+#define MARK_OWN	   MARK_BOUNCES
 
 enum { MOVE_TOLD_MS = 2 }; /* a return is not repeated sooner */
 
@@ -64,6 +71,7 @@ SUBPROGRAM int move_flow(struct __sk_buff *skb, struct held *flow, __u32 node)
 	struct cluster *cluster = cluster_here();
 	struct node_service_counters *counters;
 	struct socket_state *socket;
+	struct service *service;
 	struct tcp_options options;
 	__u32 generation, room, length;
 	__u64 owner;
@@ -120,15 +128,35 @@ SUBPROGRAM int move_flow(struct __sk_buff *skb, struct held *flow, __u32 node)
 									   : BATON_OVERHEAD_IPV6;
 	if (bpf_clone_redirect(skb, device, 0))
 		count(NODE_COUNT_UNSENT);
-	if (send_strip(skb, room, work->segment.protocol) ||
-	    socket_make_reset(skb, work->segment.seq))
+	if (send_strip(skb, room, work->segment.protocol))
 		return TC_ACT_SHOT;
-	return TC_ACT_OK;
+	service = bpf_map_lookup_elem(&services, &work->segment.service_key);
+	if (service && service->release == RELEASE_FIN)
+		return socket_make_short(skb, WORK_IN, TCP_FLAG_BIT_FIN, work->segment.seq,
+					 work->segment.ack)
+			       ? TC_ACT_SHOT
+			       : TC_ACT_OK;
+	return socket_make_reset(skb, work->segment.seq) ? TC_ACT_SHOT : TC_ACT_OK;
 stay:
 	if (work->segment.flags & TCP_FLAG_BIT_FIN)
 		__sync_fetch_and_or(&flow->flags, HELD_CLIENT_FIN);
 	count(NODE_COUNT_STAYED);
 	return TC_ACT_OK;
+}
+
+/* A flow that left by FIN: its server's own FIN (in hand, on its way out) turns round and comes in
+ * as the client's last acknowledgement. Returns what the program has to return. */
+INLINE int move_last_words(struct __sk_buff *skb, struct work *work)
+{
+	struct cluster *cluster = cluster_here();
+	__u32 seq = work->segment.ack;
+	__u32 ack = work->segment.seq + work->segment.length + 1;
+
+	if (!cluster || bpf_skb_store_bytes(skb, 0, cluster->mac, 6, 0) ||
+	    socket_make_short(skb, WORK_OUT, 0, seq, ack))
+		return TC_ACT_SHOT;
+	skb->mark |= MARK_OWN;
+	return bpf_redirect(skb->ifindex, BPF_F_INGRESS);
 }
 
 #endif

@@ -133,4 +133,56 @@ SUBPROGRAM int socket_make_reset(struct __sk_buff *skb, __u32 seq)
 	return 0;
 }
 
+/* Turns the bare segment in hand (of work area `which`) into one of nothing but a TCP header, from
+ * the client: one on its way out (WORK_OUT) is turned round. What was behind the header is cut off
+ * by the length in the IP header. Returns 0 or a negative errno. */
+SUBPROGRAM int socket_make_short(struct __sk_buff *skb, __u32 which, __u32 flags, __u32 seq,
+				 __u32 ack)
+{
+	struct work *work = work_area(which);
+	struct segment *segment;
+	struct tcphdr tcp = {};
+	__u32 back = which == WORK_OUT;
+	__be16 was, is;
+	__u64 sum;
+
+	if (!work)
+		return -EINVAL;
+	segment = &work->segment;
+	tcp.source = segment->key.client_port;
+	tcp.dest = segment->key.vip_port;
+	tcp.seq = net32(seq);
+	tcp.ack_seq = net32(ack);
+	tcp.doff = sizeof(tcp) / 4;
+	tcp.ack = 1;
+	tcp.fin = !!(flags & TCP_FLAG_BIT_FIN);
+	tcp.window = 0xffff;
+	if (segment->protocol == 4) {
+		sum = checksum_pseudo4(segment->key.client.words[3], segment->key.vip.words[3],
+				       IPPROTO_TCP, sizeof(tcp));
+		was = net16(segment->ip_length);
+		is = net16(segment->tcp_at - segment->ip_at + sizeof(tcp));
+		if (bpf_l3_csum_replace(skb, segment->ip_at + 10, was, is, 2) ||
+		    bpf_skb_store_bytes(skb, segment->ip_at + 2, &is, sizeof(is), 0))
+			return -EFAULT;
+		if (back && (bpf_skb_store_bytes(skb, segment->ip_at + 12,
+						 &segment->key.client.words[3], 4, 0) ||
+			     bpf_skb_store_bytes(skb, segment->ip_at + 16,
+						 &segment->key.vip.words[3], 4, 0)))
+			return -EFAULT;
+	} else {
+		sum = checksum_pseudo6(segment->key.client.words, segment->key.vip.words,
+				       IPPROTO_TCP, sizeof(tcp));
+		is = net16(sizeof(tcp));
+		if (bpf_skb_store_bytes(skb, segment->ip_at + 4, &is, sizeof(is), 0))
+			return -EFAULT;
+		if (back &&
+		    (bpf_skb_store_bytes(skb, segment->ip_at + 8, &segment->key.client, 16, 0) ||
+		     bpf_skb_store_bytes(skb, segment->ip_at + 24, &segment->key.vip, 16, 0)))
+			return -EFAULT;
+	}
+	tcp.check = checksum_finish(bpf_csum_diff(0, 0, (__be32 *)&tcp, sizeof(tcp), 0) + sum);
+	return bpf_skb_store_bytes(skb, segment->tcp_at, &tcp, sizeof(tcp), 0) ? -EFAULT : 0;
+}
+
 #endif

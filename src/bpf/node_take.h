@@ -7,11 +7,6 @@
 #include "bpf/node_send.h"
 #include "bpf/node_socket.h"
 
-/* Bits of skb->mark while a frame goes round: how often it has. What the mark was before comes back
- * when the frame is let through; other people's marks are left alone. */
-#define MARK_BOUNCES_SHIFT 28
-#define MARK_BOUNCES	   0xf0000000u
-
 /* The frame in hand waits for a socket to go: it comes to node_in again at once, and when that has
  * not helped, through the daemon. Uses the frame up. */
 INLINE int take_bounce(struct __sk_buff *skb, struct work *work)

@@ -69,7 +69,7 @@ static void test_repeated_handoff(void **state)
 
 /* The next request belongs to another node: it comes back as a RETURN, whole; the server's socket
  * is reset, the client hears nothing of it; the flow's later segments are astray here. */
-static void leave(struct flow *flow, int fd)
+static void leave(struct flow *flow, int fd, enum release_kind release)
 {
 	struct frame frame;
 	struct seen seen;
@@ -96,8 +96,12 @@ static void leave(struct flow *flow, int fd)
 	assert_int_equal(seen.inner_length, (flow->six ? 40 : 20) + 32 + strlen(REQUEST));
 	assert_memory_equal(seen.inner + seen.inner_length - strlen(REQUEST), REQUEST,
 			    strlen(REQUEST));
-	assert_int_equal(recv(fd, &byte, 1, 0), -1);
-	assert_int_equal(errno, ECONNRESET);
+	if (release == RELEASE_FIN) {
+		assert_int_equal(recv(fd, &byte, 1, 0), 0);
+	} else {
+		assert_int_equal(recv(fd, &byte, 1, 0), -1);
+		assert_int_equal(errno, ECONNRESET);
+	}
 	assert_true(flow_held(flow, &held));
 	assert_int_equal(held.owner, (uint64_t)flow->generation << 32 | HELD_LEFT);
 	assert_int_equal(held.moved_seq, flow->seq);
@@ -125,7 +129,7 @@ static void test_leave_and_return(void **state)
 		int fd = begin(&flow);
 
 		answer(&flow, fd, RESPONSE);
-		leave(&flow, fd);
+		leave(&flow, fd, RELEASE_RST);
 		close(fd);
 		/* Nothing of the old socket's reaches the client. */
 		while (wire_receive(&wire, &out, 0)) {
@@ -172,6 +176,39 @@ static void test_leave_and_return(void **state)
 	(void)state;
 }
 
+/* The same by FIN: the server closes in its own time, its socket is gone then and has no TIME_WAIT,
+ * and of all that the client hears nothing. */
+static void test_leave_by_fin(void **state)
+{
+	ROOT_ONLY();
+	serve(RELEASE_FIN);
+	for (int six = 0; six < 2; six++) {
+		struct flow flow = flow_new(six);
+		int fd = begin(&flow);
+		struct tcp_info info;
+		socklen_t size = sizeof(info);
+		struct frame out;
+		struct seen seen;
+
+		answer(&flow, fd, RESPONSE);
+		leave(&flow, fd, RELEASE_FIN);
+		assert_int_equal(shutdown(fd, SHUT_WR), 0);
+		assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size), 0);
+		for (int ms = 0; info.tcpi_state != TCP_CLOSE && ms < WIRE_WAIT_MS; ms++) {
+			usleep(1000);
+			assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size), 0);
+		}
+		assert_int_equal(info.tcpi_state, TCP_CLOSE);
+		while (wire_receive(&wire, &out, 0)) {
+			frame_read(&out, key, &seen);
+			assert_false(!seen.wrapped && seen.to_port == flow.port);
+		}
+		close(fd);
+	}
+	serve(RELEASE_RST);
+	(void)state;
+}
+
 /* While a response is not acknowledged, or has not ended, the flow stays. */
 static void test_stays_until_quiet(void **state)
 {
@@ -196,7 +233,7 @@ static void test_stays_until_quiet(void **state)
 	assert_int_equal(counter(NODE_COUNT_MOVED), moved);
 	place_at(HERE);
 	/* Quiet now: the third one goes. */
-	leave(&flow, fd);
+	leave(&flow, fd, RELEASE_RST);
 	assert_int_equal(counter(NODE_COUNT_MOVED), moved + 1);
 	close(fd);
 	(void)state;
@@ -497,12 +534,12 @@ static void test_no_listener(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_first_handoff),	  cmocka_unit_test(test_repeated_handoff),
-		cmocka_unit_test(test_leave_and_return),  cmocka_unit_test(test_stays_until_quiet),
-		cmocka_unit_test(test_ends_of_responses), cmocka_unit_test(test_time_wait),
-		cmocka_unit_test(test_oust_established),  cmocka_unit_test(test_refused_headers),
-		cmocka_unit_test(test_bare_segments),	  cmocka_unit_test(test_egress),
-		cmocka_unit_test(test_no_listener),
+		cmocka_unit_test(test_first_handoff),	 cmocka_unit_test(test_repeated_handoff),
+		cmocka_unit_test(test_leave_and_return), cmocka_unit_test(test_stays_until_quiet),
+		cmocka_unit_test(test_leave_by_fin),	 cmocka_unit_test(test_ends_of_responses),
+		cmocka_unit_test(test_time_wait),	 cmocka_unit_test(test_oust_established),
+		cmocka_unit_test(test_refused_headers),	 cmocka_unit_test(test_bare_segments),
+		cmocka_unit_test(test_egress),		 cmocka_unit_test(test_no_listener),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

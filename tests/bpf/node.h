@@ -111,12 +111,23 @@ static __attribute__((unused)) void attach(struct bpf_program *program,
 	assert_int_equal(bpf_tc_attach(&hook, &options), 0);
 }
 
+/* How sockets that were left are told to go, and what the services are otherwise. */
+static __attribute__((unused)) void serve(enum release_kind release)
+{
+	struct service service = {
+		.pool = POOL, .kind = SERVICE_HTTP, .rcv_wscale = 7, .release = release};
+	struct service_key service_key = {.port = htons(80), .protocol = IPPROTO_TCP};
+
+	service_key.vip = wire_address(VIP4);
+	put(node->maps.services, &service_key, &service);
+	service_key.vip = wire_address(VIP6);
+	put(node->maps.services, &service_key, &service);
+}
+
 static __attribute__((unused)) int set_up(void **state)
 {
 	LIBBPF_OPTS(bpf_tc_hook, both, .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
 	struct node_entry entry = {.state = NODE_UP, .reachable = 1, .weight = 1};
-	struct service service = {.pool = POOL, .kind = SERVICE_HTTP, .rcv_wscale = 7};
-	struct service_key service_key = {.port = htons(80), .protocol = IPPROTO_TCP};
 	struct cluster cluster = {
 		.key_count = 1, .port = htons(BATON_PORT), .self = SELF, .ready = 1};
 	uint32_t at = 0;
@@ -139,10 +150,7 @@ static __attribute__((unused)) int set_up(void **state)
 	put(node->maps.cluster, &at, &cluster);
 	for (at = SELF; at <= OTHER; at++)
 		put(node->maps.nodes, &at, &entry);
-	service_key.vip = wire_address(VIP4);
-	put(node->maps.services, &service_key, &service);
-	service_key.vip = wire_address(VIP6);
-	put(node->maps.services, &service_key, &service);
+	serve(RELEASE_RST);
 	place_at(HERE);
 	assert_int_equal(bpf_tc_hook_create(&both), 0);
 	attach(node->progs.node_in, BPF_TC_INGRESS);

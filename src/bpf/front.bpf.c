@@ -16,14 +16,15 @@
 
 #include "bpf/errno.h"
 #include "bpf/front_icmp.h"
+#include "bpf/front_layer4.h"
 #include "bpf/front_peer.h"
 
-/* How an extension header or IP options are dealt with: TCP behind them to a service is dropped,
- * for no client sends it and the host's own stack would answer by an RST. */
-INLINE int front_odd(struct front_work *work, __be32 ports, __u32 counter)
+/* How fragments, extension headers and IP options are dealt with: dropped if they are to a service,
+ * for hardly a client sends them and the host's own stack would answer. */
+INLINE int front_odd(struct front_work *work, __u8 protocol, __be32 ports, __u32 counter)
 {
 	work->segment.key.vip_port = ports >> 16;
-	if (!service_find(work))
+	if (!service_find(work, protocol))
 		return XDP_PASS;
 	count(counter);
 	return XDP_DROP;
@@ -59,7 +60,7 @@ INLINE int front_tcp(struct xdp_md *ctx, struct front_work *work, struct tcphdr 
 	if (flow && !(segment->flags & TCP_SYN)) {
 		counters = service_counters(flow->service);
 	} else {
-		if (!service_find(work))
+		if (!service_find(work, IPPROTO_TCP))
 			return XDP_PASS;
 		counters = service_counters(work->service.id);
 	}
@@ -81,10 +82,13 @@ INLINE int front_tcp(struct xdp_md *ctx, struct front_work *work, struct tcphdr 
 		}
 		if (counters)
 			counters->syn++;
+		if (work->service.kind == SERVICE_LAYER4)
+			return layer4_send(ctx, IPPROTO_TCP);
 		return syn_answer(ctx);
 	}
 	if (!flow)
-		return flow_unknown(ctx, work);
+		return work->service.kind == SERVICE_LAYER4 ? layer4_send(ctx, IPPROTO_TCP)
+							    : flow_unknown(ctx, work);
 	here = cluster_here();
 	owner = owner_of(owner_load(flow));
 	node = node_entry(owner.node);
@@ -106,13 +110,42 @@ INLINE int front_segment(struct xdp_md *ctx, struct front_work *work, struct tcp
 	return action == FLOW_BEGINS ? flow_begin(ctx) : action;
 }
 
-/* A datagram to the cluster's port, `length` with its UDP header, behind an IP header of `ip`. */
-INLINE int front_message(struct xdp_md *ctx, __u32 ip, __u32 length)
+INLINE int address_same(const struct address *a, const struct address *b)
 {
-	__u32 at = ETHERNET_LENGTH + ip + UDP_LENGTH;
-	int action = peer_message(ctx, at, length - UDP_LENGTH);
+	return a->words[0] == b->words[0] && a->words[1] == b->words[1] &&
+	       a->words[2] == b->words[2] && a->words[3] == b->words[3];
+}
 
-	return action == PEER_RETURNS ? peer_return(ctx, at + sizeof(struct baton_header)) : action;
+/* A UDP datagram; the addresses are in the work area already. */
+INLINE int front_datagram(struct xdp_md *ctx, struct front_work *work, const struct cluster *here,
+			  struct udphdr *udp, void *end)
+{
+	struct segment *segment = &work->segment;
+	struct front_service_counters *counters;
+	__u32 at = ETHERNET_LENGTH + segment->tcp_at + UDP_LENGTH;
+	int action;
+
+	if ((void *)(udp + 1) > end)
+		return XDP_PASS;
+	if (udp->dest == here->port && (address_same(&segment->key.vip, &here->address4) ||
+					address_same(&segment->key.vip, &here->address6))) {
+		action = peer_message(ctx, at, net16(udp->len) - UDP_LENGTH);
+		return action == PEER_RETURNS ? peer_return(ctx, at + sizeof(struct baton_header))
+					      : action;
+	}
+	segment->key.client_port = udp->source;
+	segment->key.vip_port = udp->dest;
+	segment->flags = 0;
+	if (!service_find(work, IPPROTO_UDP))
+		return XDP_PASS;
+	count(FRONT_COUNT_PACKETS);
+	count_more(FRONT_COUNT_BYTES_IN, frame_length(ctx));
+	counters = service_counters(work->service.id);
+	if (counters) {
+		counters->packets++;
+		counters->bytes_in += frame_length(ctx);
+	}
+	return layer4_send(ctx, IPPROTO_UDP);
 }
 
 INLINE int front_ipv4(struct xdp_md *ctx, struct front_work *work, const struct cluster *here)
@@ -128,7 +161,7 @@ INLINE int front_ipv4(struct xdp_md *ctx, struct front_work *work, const struct 
 	length = ip->ihl * 4;
 	left = net16(ip->tot_len) - length;
 	next = (void *)ip + length;
-	if (ip->protocol == IPPROTO_TCP) {
+	if (ip->protocol == IPPROTO_TCP || ip->protocol == IPPROTO_UDP) {
 		address_from_ipv4(&segment->key.client, ip->saddr);
 		address_from_ipv4(&segment->key.vip, ip->daddr);
 		if (length != IPV4_LENGTH || ip->frag_off & net16(0x3fff)) {
@@ -138,26 +171,20 @@ INLINE int front_ipv4(struct xdp_md *ctx, struct front_work *work, const struct 
 			if (ip->frag_off & net16(0x1fff) || length < IPV4_LENGTH ||
 			    bpf_xdp_load_bytes(ctx, ETHERNET_LENGTH + length, &ports, 4))
 				return XDP_PASS;
-			return front_odd(work, ports,
+			return front_odd(work, ip->protocol, ports,
 					 length != IPV4_LENGTH ? FRONT_COUNT_IP_OPTIONS
 							       : FRONT_COUNT_FRAGMENTS);
 		}
 		segment->protocol = 4;
 		segment->tcp_at = IPV4_LENGTH;
 		segment->ip_length = length + left;
+		if (ip->protocol == IPPROTO_UDP)
+			return front_datagram(ctx, work, here, (void *)(ip + 1), end);
 		return front_segment(ctx, work, (void *)(ip + 1), end, left);
 	}
 	if (length != IPV4_LENGTH || ip->frag_off & net16(0x3fff))
 		return XDP_PASS;
 	next = ip + 1;
-	if (ip->protocol == IPPROTO_UDP) {
-		struct udphdr *udp = next;
-
-		if ((void *)(udp + 1) > end || udp->dest != here->port ||
-		    ip->daddr != here->address4.words[3])
-			return XDP_PASS;
-		return front_message(ctx, IPV4_LENGTH, net16(udp->len));
-	}
 	if (ip->protocol == IPPROTO_ICMP) {
 		struct icmphdr *icmp = next;
 
@@ -183,26 +210,15 @@ INLINE int front_ipv6(struct xdp_md *ctx, struct front_work *work, const struct 
 	if ((void *)(ip + 1) > end)
 		return XDP_PASS;
 	left = net16(ip->payload_len);
-	if (ip->nexthdr == IPPROTO_TCP) {
+	if (ip->nexthdr == IPPROTO_TCP || ip->nexthdr == IPPROTO_UDP) {
 		__builtin_memcpy(&segment->key.client, &ip->saddr, 16);
 		__builtin_memcpy(&segment->key.vip, &ip->daddr, 16);
 		segment->protocol = 6;
 		segment->tcp_at = IPV6_LENGTH;
 		segment->ip_length = IPV6_LENGTH + left;
+		if (ip->nexthdr == IPPROTO_UDP)
+			return front_datagram(ctx, work, here, (void *)(ip + 1), end);
 		return front_segment(ctx, work, (void *)(ip + 1), end, left);
-	}
-	if (ip->nexthdr == IPPROTO_UDP) {
-		struct udphdr *udp = (void *)(ip + 1);
-
-		if ((void *)(udp + 1) > end || udp->dest != here->port)
-			return XDP_PASS;
-		__builtin_memcpy(&segment->key.vip, &ip->daddr, 16);
-		if (segment->key.vip.words[0] != here->address6.words[0] ||
-		    segment->key.vip.words[1] != here->address6.words[1] ||
-		    segment->key.vip.words[2] != here->address6.words[2] ||
-		    segment->key.vip.words[3] != here->address6.words[3])
-			return XDP_PASS;
-		return front_message(ctx, IPV6_LENGTH, net16(udp->len));
 	}
 	if (ip->nexthdr == NEXT_ICMPV6) {
 		struct icmp6hdr *icmp = (void *)(ip + 1);
@@ -217,7 +233,7 @@ INLINE int front_ipv6(struct xdp_md *ctx, struct front_work *work, const struct 
 		return XDP_PASS;
 	/* The first extension header is looked behind. */
 	if (bpf_xdp_load_bytes(ctx, ETHERNET_LENGTH + IPV6_LENGTH, head, sizeof(head)) ||
-	    head[0] != IPPROTO_TCP)
+	    (head[0] != IPPROTO_TCP && head[0] != IPPROTO_UDP))
 		return XDP_PASS;
 	left = ip->nexthdr == NEXT_FRAGMENT ? 8 : (head[1] + 1) * 8;
 	if (ip->nexthdr == NEXT_FRAGMENT && (head[2] || head[3] & 0xf8))
@@ -225,7 +241,7 @@ INLINE int front_ipv6(struct xdp_md *ctx, struct front_work *work, const struct 
 	__builtin_memcpy(&segment->key.vip, &ip->daddr, 16);
 	if (bpf_xdp_load_bytes(ctx, ETHERNET_LENGTH + IPV6_LENGTH + left, &ports, 4))
 		return XDP_PASS;
-	return front_odd(work, ports,
+	return front_odd(work, head[0], ports,
 			 ip->nexthdr == NEXT_FRAGMENT ? FRONT_COUNT_FRAGMENTS
 						      : FRONT_COUNT_IP_OPTIONS);
 }

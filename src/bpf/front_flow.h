@@ -260,7 +260,7 @@ SUBPROGRAM int flow_known(struct xdp_md *ctx)
 		/* Perhaps a new connection from the same port. */
 		switch (syn_first(ctx, work, &action)) {
 		case 1:
-			return service_find(work) ? FLOW_BEGINS : XDP_DROP;
+			return service_find(work, IPPROTO_TCP) ? FLOW_BEGINS : XDP_DROP;
 		case 0:
 			return action;
 		}

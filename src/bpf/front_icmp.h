@@ -13,6 +13,8 @@ SUBPROGRAM int icmp_error(struct xdp_md *ctx, __u32 inner, __u32 protocol)
 	struct front_work *work = work_area();
 	struct cluster *here = cluster_here();
 	struct segment *segment;
+	struct layer4_key key = {};
+	struct layer4_flow *forwarded;
 	struct node_entry *node;
 	struct front_flow *flow;
 	__be16 ports[2];
@@ -25,17 +27,18 @@ SUBPROGRAM int icmp_error(struct xdp_md *ctx, __u32 inner, __u32 protocol)
 		struct iphdr ip;
 
 		if (bpf_xdp_load_bytes(ctx, inner, &ip, sizeof(ip)) || ip.version != 4 ||
-		    ip.ihl < 5 || ip.protocol != IPPROTO_TCP || ip.frag_off & net16(0x1fff))
+		    ip.ihl < 5 || ip.frag_off & net16(0x1fff))
 			return XDP_PASS;
 		address_from_ipv4(&segment->key.client, ip.daddr);
 		address_from_ipv4(&segment->key.vip, ip.saddr);
+		key.protocol = ip.protocol;
 		at = inner + ip.ihl * 4;
 	} else {
 		struct ipv6hdr ip;
 
-		if (bpf_xdp_load_bytes(ctx, inner, &ip, sizeof(ip)) || ip.version != 6 ||
-		    ip.nexthdr != IPPROTO_TCP)
+		if (bpf_xdp_load_bytes(ctx, inner, &ip, sizeof(ip)) || ip.version != 6)
 			return XDP_PASS;
+		key.protocol = ip.nexthdr;
 		__builtin_memcpy(&segment->key.client, &ip.daddr, 16);
 		__builtin_memcpy(&segment->key.vip, &ip.saddr, 16);
 		at = inner + sizeof(ip);
@@ -44,10 +47,16 @@ SUBPROGRAM int icmp_error(struct xdp_md *ctx, __u32 inner, __u32 protocol)
 		return XDP_PASS;
 	segment->key.vip_port = ports[0];
 	segment->key.client_port = ports[1];
-	flow = bpf_map_lookup_elem(&flows, &segment->key);
-	if (!flow)
-		return XDP_PASS;
-	owner = owner_of(owner_load(flow)).node;
+	flow = key.protocol == IPPROTO_TCP ? bpf_map_lookup_elem(&flows, &segment->key) : NULL;
+	if (flow) {
+		owner = owner_of(owner_load(flow)).node;
+	} else {
+		key.flow = segment->key;
+		forwarded = bpf_map_lookup_elem(&layer4, &key);
+		if (!forwarded)
+			return XDP_PASS;
+		owner = forwarded->node;
+	}
 	node = node_entry(owner);
 	if (!node)
 		return XDP_DROP;

@@ -3,6 +3,7 @@
 #define BATON_BPF_FRONT_MAPS_H
 
 #include "bpf/checksum.h"
+#include "bpf/client_hello.h"
 #include "bpf/cluster_maps.h"
 #include "bpf/cookie.h"
 #include "bpf/header.h"
@@ -20,6 +21,15 @@ struct {
 	__type(key, struct flow_key);
 	__type(value, struct front_flow);
 } flows SEC(".maps");
+
+/* LRU here: a layer-4 flow begins with a packet that anybody can send, so a flood must not keep
+ * others out; whose entry it pushes out is placed anew, by hash policies on the same node. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, LAYER4_MAX);
+	__type(key, struct layer4_key);
+	__type(value, struct layer4_flow);
+} layer4 SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -88,7 +98,10 @@ struct answer {
 struct front_work {
 	struct scratch packet; /* the client's IP packet from its header on, `loaded` bytes of it */
 	struct scratch text;   /* its payload */
-	struct http_request request;
+	union {
+		struct http_request request;
+		struct client_hello hello;
+	};
 	struct baton_header header __attribute__((aligned(8)));
 	/* A struct front_flow in the making. The kernel wants no lock in a map of this kind, by its
 	 * type's name. */
@@ -202,12 +215,12 @@ INLINE void service_key_of(const struct segment *segment, __u8 protocol, struct 
 }
 
 /* Copies the service of the segment in hand to work->service. 0: there is none. */
-INLINE int service_find(struct front_work *work)
+INLINE int service_find(struct front_work *work, __u8 protocol)
 {
 	struct service_key key;
 	struct service *service;
 
-	service_key_of(&work->segment, IPPROTO_TCP, &key);
+	service_key_of(&work->segment, protocol, &key);
 	service = bpf_map_lookup_elem(&services, &key);
 	if (!service)
 		return 0;

@@ -67,7 +67,7 @@ INLINE __u32 peer_choose(struct xdp_md *ctx, struct front_work *work, __u32 at)
 	work->reason = work->header.reason;
 	if (node && entry && entry->reachable && node_serves(entry))
 		return node;
-	if (service_find(work) &&
+	if (service_find(work, IPPROTO_TCP) &&
 	    !load_text(ctx, work, at + work->segment.payload_at, work->segment.length)) {
 		placed = place_segment(work->segment.length);
 		if (placed > 0)

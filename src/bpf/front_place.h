@@ -6,25 +6,53 @@
 #include "bpf/target.h"
 #include "place/place.h"
 
-/* Places the request whose bytes are in work->text, `length` of them, by the rules of
- * work->service. Sets work->reason. Returns the node's id, or -ENOENT: no node is up. Bit 16 of the
- * result says that the bytes are not HTTP, as far as can be seen: whoever gets them must not move
- * the flow. */
+/* In what place_segment returns. */
 enum { PLACED_PINNED = 1 << 16 };
 
-SUBPROGRAM int place_segment(__u32 length)
+/* Reads work->text as the service's protocol and puts its target into the query. Returns the
+ * counter of the fallback that is to be taken, or 0. */
+INLINE __u32 place_read_http(struct front_work *work, __u32 length, __u32 wants)
 {
-	struct front_work *work = work_area();
-	struct place_query *query;
-	struct http_request *request;
-	__u32 wants, flags, fallback = 0;
-	int node, pinned = 0;
+	struct http_request *request = &work->request;
+	__u32 flags;
 
-	if (!work)
-		return -ENOENT;
-	query = &work->query;
+	http_request_parse(&work->text, length, request);
+	flags = request->fields.flags;
+	if (flags & HTTP_BAD)
+		return FRONT_COUNT_FALLBACK_NOT_HTTP;
+	if (!(flags & HTTP_TARGET_KNOWN) || !(flags & (HTTP_HOST_KNOWN | HTTP_COMPLETE)))
+		return FRONT_COUNT_FALLBACK_SPLIT;
+	if (!(flags & HTTP_HOST_KNOWN))
+		count(FRONT_COUNT_FALLBACK_NO_HOST);
+	place_request(&work->query, wants, &work->text, request,
+		      work->service.flags & SERVICE_KEEP_QUERY);
+	return 0;
+}
+
+INLINE __u32 place_read_tls(struct front_work *work, __u32 length, __u32 wants)
+{
+	struct client_hello *hello = &work->hello;
+	struct target_text text = {};
+
+	client_hello_parse(&work->text, length, hello);
+	if (hello->flags & CLIENT_HELLO_MALFORMED)
+		return FRONT_COUNT_FALLBACK_NOT_HTTP;
+	if (!(hello->flags & CLIENT_HELLO_NAME))
+		return hello->flags & CLIENT_HELLO_COMPLETE ? FRONT_COUNT_FALLBACK_NO_HOST
+							    : FRONT_COUNT_FALLBACK_SPLIT;
+	text.host_at = hello->name_at;
+	text.host_length = hello->name_length;
+	place_text(&work->query, wants, &work->text, &text);
+	return 0;
+}
+
+/* Begins the query for the packet in hand: what is known of it whatever it says. */
+INLINE __u32 place_begin(struct front_work *work)
+{
+	struct place_query *query = &work->query;
+	__u32 wants = place_wants(work->service.pool);
+
 	__builtin_memset(query, 0, sizeof(*query));
-	wants = place_wants(work->service.pool);
 	query->pool = work->service.pool;
 	query->client = place_client(&work->segment.key.client);
 	query->random = (__u64)bpf_get_prandom_u32() << 32 | bpf_get_prandom_u32();
@@ -33,32 +61,39 @@ SUBPROGRAM int place_segment(__u32 length)
 	query->target = query->client;
 	query->carp = query->client;
 	query->md5 = query->client;
+	return wants;
+}
+
+/* Places the request whose bytes are in work->text, `length` of them, by the rules of
+ * work->service. Sets work->reason. Returns the node's id, or -ENOENT: no node is up. Bit 16 of the
+ * result says that the bytes are not HTTP, as far as can be seen: whoever gets them must not move
+ * the flow. */
+SUBPROGRAM int place_segment(__u32 length)
+{
+	struct front_work *work = work_area();
+	__u32 wants, fallback = 0;
+	int node, pinned = 0;
+
+	if (!work)
+		return -ENOENT;
+	wants = place_begin(work);
 	work->reason = PLACE_REASON_NONE;
-	if (work->service.kind != SERVICE_HTTP) {
+	if (work->service.kind != SERVICE_HTTP)
 		pinned = PLACED_PINNED;
-	} else if (!(work->service.flags & SERVICE_SPREAD)) {
-		request = &work->request;
-		http_request_parse(&work->text, length, request);
-		flags = request->fields.flags;
-		if (flags & HTTP_BAD) {
-			fallback = FRONT_COUNT_FALLBACK_NOT_HTTP;
-			pinned = PLACED_PINNED;
-		} else if (!(flags & HTTP_TARGET_KNOWN) ||
-			   !(flags & (HTTP_HOST_KNOWN | HTTP_COMPLETE))) {
-			fallback = FRONT_COUNT_FALLBACK_SPLIT;
-		} else {
-			if (!(flags & HTTP_HOST_KNOWN))
-				count(FRONT_COUNT_FALLBACK_NO_HOST);
-			place_request(query, wants, &work->text, request,
-				      work->service.flags & SERVICE_KEEP_QUERY);
-		}
+	if (!(work->service.flags & SERVICE_SPREAD)) {
+		if (work->service.kind == SERVICE_HTTP)
+			fallback = place_read_http(work, length, wants);
+		else
+			fallback = place_read_tls(work, length, wants);
 	}
-	node = place_choose(query);
+	if (fallback == FRONT_COUNT_FALLBACK_NOT_HTTP)
+		pinned = PLACED_PINNED;
+	node = place_choose(&work->query);
 	if (node <= 0) {
 		count(FRONT_COUNT_NO_NODE);
 		return -ENOENT;
 	}
-	work->reason = query->reason;
+	work->reason = work->query.reason;
 	if (fallback) {
 		struct front_service_counters *counters = service_counters(work->service.id);
 

@@ -111,9 +111,11 @@ WIRE_SIZE(struct node_service_counters, 152);
 	X(UNREACHABLE, "unreachable", "segments dropped because their node's MAC isn't known")     \
 	X(TOO_LONG, "too_long", "segments too long to be wrapped, dropped")                        \
 	X(ICMP, "icmp", "ICMP errors about a flow, sent to its node")                              \
+	X(LAYER4, "layer4", "packets of services that only forward")                               \
+	X(LAYER4_FLOWS, "layer4_flows", "flows of such services placed")                           \
 	X(FALLBACK_SPLIT, "fallback_split", "placed by client: the request's head was not whole")  \
-	X(FALLBACK_NOT_HTTP, "fallback_not_http", "placed by client: not HTTP/1")                  \
-	X(FALLBACK_NO_HOST, "fallback_no_host", "placed by path alone: no Host")
+	X(FALLBACK_NOT_HTTP, "fallback_not_http", "placed by client: not what the service speaks") \
+	X(FALLBACK_NO_HOST, "fallback_no_host", "placed by path alone, or by client: no name")
 
 #define X(name, key, help) FRONT_COUNT_##name,
 enum front_counter { FRONT_COUNTERS(X) FRONT_COUNT_COUNT };

@@ -81,6 +81,27 @@ WIRE_OFFSET(struct front_flow, lock, 20);
 WIRE_OFFSET(struct front_flow, handoff_seq, 40);
 WIRE_OFFSET(struct front_flow, cwnd, 56);
 
+/* Map `layer4`: LRU_HASH of struct layer4_key -> struct layer4_flow. Services that only forward:
+ * TCP from the SYN on, UDP by flow. */
+enum { LAYER4_MAX = 262144 };
+
+#define LAYER4_UDP_TICKS FRONT_TICKS(60) /* a UDP flow silent for so long is placed anew */
+
+struct layer4_key {
+	struct flow_key flow;
+	__u8 protocol;
+	__u8 zero[3];
+};
+WIRE_SIZE(struct layer4_key, 40);
+
+struct layer4_flow {
+	__u32 seen; /* tick of the client's last packet */
+	__u16 node;
+	__u8 closed; /* FIN or RST seen: the next SYN is placed anew */
+	__u8 zero;
+};
+WIRE_SIZE(struct layer4_flow, 8);
+
 /* `front_sweep` (BPF_PROG_TEST_RUN, this as context): goes over the whole table once, forgets what
  * is to be forgotten, counts the rest. `idle_ticks`: an open flow silent for so long is forgotten.
  */

@@ -73,16 +73,28 @@ static inline void *front_memory(struct bpf_map *map)
 	return memory;
 }
 
-/* Nodes 1 .. NODES - 1 up, or none. */
-static inline void front_pool(bool up)
+/* All nodes up but `without`; 0: really all. */
+static inline void front_pool_of(enum place_policy policy, unsigned int without)
 {
 	static const char *const names[NODES] = {"n1", "n2", "n3"};
 	struct place_node nodes[NODES];
-	struct place_plan plan = {.policy = PLACE_HRW, .nodes = nodes, .count = NODES};
+	struct place_plan plan = {.policy = policy, .nodes = nodes, .count = NODES};
 
-	for (int i = 0; i < NODES; i++)
-		nodes[i] = (struct place_node){i + 1, names[i], 1, up ? PLACE_UP : PLACE_DOWN};
+	for (unsigned int i = 0; i < NODES; i++)
+		nodes[i] = (struct place_node){i + 1, names[i], 1,
+					       i + 1 == without || without > NODES ? PLACE_DOWN
+										   : PLACE_UP};
 	assert_int_equal(place_build(kernel_world, POOL, &plan), 0);
+}
+
+static inline void front_pool_without(unsigned int node)
+{
+	front_pool_of(PLACE_HRW, node);
+}
+
+static inline void front_pool(bool up)
+{
+	front_pool_of(PLACE_HRW, up ? 0 : NODES + 1);
 }
 
 /* Loads the program; once for all tests. */
@@ -125,6 +137,13 @@ static inline int front_reset(void **state)
 	(void)state;
 	while (!bpf_map_get_next_key(bpf_map__fd(front->maps.flows), NULL, &key))
 		assert_int_equal(bpf_map_delete_elem(bpf_map__fd(front->maps.flows), &key), 0);
+	for (int i = 0; i < 2; i++) {
+		struct service_key udp = {.vip = i ? vip6 : vip4,
+					  .port = htons(SERVICE_PORT),
+					  .protocol = IPPROTO_UDP};
+
+		bpf_map_delete_elem(bpf_map__fd(front->maps.services), &udp);
+	}
 	front_pool(true);
 	cluster_now_is = (struct cluster){
 		.keys = {{0x0706050403020100, 0x0f0e0d0c0b0a0908}, {1, 2}},

@@ -1,0 +1,101 @@
+/* Services that are only forwarded: any TCP protocol, placed at the SYN, and UDP, by flow or
+ * datagram by datagram. Nothing is answered or read here; nodes pass such packets to their stack.
+ */
+#ifndef BATON_BPF_FRONT_LAYER4_H
+#define BATON_BPF_FRONT_LAYER4_H
+
+#include "bpf/front_answer.h"
+#include "bpf/front_place.h"
+#include "bpf/front_send.h"
+
+/* Chooses a node for the packet in hand by its service's policy. What stands for the target is the
+ * flow itself: address and port. Returns its id; 0: no node is up. */
+SUBPROGRAM int layer4_choose(void)
+{
+	struct front_work *work = work_area();
+	struct front_node_counters *counters;
+	__u64 hash;
+	int node;
+
+	if (!work)
+		return 0;
+	place_begin(work);
+	hash = place_mix(work->query.client + work->segment.key.client_port);
+	work->query.target = hash;
+	work->query.carp = hash;
+	work->query.md5 = hash;
+	node = place_choose(&work->query);
+	if (node <= 0) {
+		count(FRONT_COUNT_NO_NODE);
+		return 0;
+	}
+	counters = node_counters(node);
+	if (counters) {
+		counters->first++;
+		counters->reasons[work->query.reason & 15]++;
+	}
+	count(FRONT_COUNT_LAYER4_FLOWS);
+	return node;
+}
+
+/* 1 if the packet in hand goes on with what `flow` remembers. */
+INLINE int layer4_goes_on(const struct layer4_flow *flow, const struct segment *segment,
+			  __u32 protocol, __u32 now)
+{
+	if (protocol == IPPROTO_UDP)
+		return now - flow->seen <= LAYER4_UDP_TICKS;
+	return !(segment->flags & TCP_SYN) || !flow->closed;
+}
+
+/* A packet to work->service, a layer-4 one. Returns what the program has to return. */
+SUBPROGRAM int layer4_send(struct xdp_md *ctx, __u32 protocol)
+{
+	struct front_work *work = work_area();
+	struct cluster *here = cluster_here();
+	struct layer4_key key = {.protocol = protocol};
+	struct layer4_flow *flow, fresh = {};
+	const struct node_entry *entry;
+	const struct segment *segment;
+	__u32 now = tick_now();
+	int node = 0;
+
+	if (!work || !here)
+		return XDP_DROP;
+	segment = &work->segment;
+	count(FRONT_COUNT_LAYER4);
+	if (protocol == IPPROTO_UDP && work->service.flags & SERVICE_PACKET) {
+		node = layer4_choose();
+		entry = node_entry(node);
+		if (node <= 0 || !entry)
+			return XDP_DROP;
+		return send_bare(ctx, here, entry, node);
+	}
+	key.flow = segment->key;
+	flow = bpf_map_lookup_elem(&layer4, &key);
+	if (flow && layer4_goes_on(flow, segment, protocol, now)) {
+		node = flow->node;
+		entry = node_entry(node);
+		if (entry && node_serves(entry)) {
+			flow->seen = now;
+			if (segment->flags & (TCP_FIN | TCP_RST))
+				flow->closed = 1;
+			return send_bare(ctx, here, entry, node);
+		}
+		/* Its node is gone: datagrams and SYNs go elsewhere, connections end. */
+		if (protocol == IPPROTO_TCP && !(segment->flags & TCP_SYN)) {
+			flow->closed = 1;
+			count(FRONT_COUNT_RESETS);
+			return answer_reset(ctx, work);
+		}
+	}
+	node = layer4_choose();
+	entry = node_entry(node);
+	if (node <= 0 || !entry)
+		return protocol == IPPROTO_TCP ? answer_reset(ctx, work) : XDP_DROP;
+	fresh.seen = now;
+	fresh.node = node;
+	bpf_map_update_elem(&layer4, &key, &fresh, BPF_ANY);
+	return send_bare(ctx, here, entry, node);
+}
+
+#endif

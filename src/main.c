@@ -12,6 +12,7 @@
 #include "monitor/monitor.h"
 #include "node/node.h"
 #include "simulate/simulate.h"
+#include "sink/sink.h"
 #include "top/top.h"
 #include "web/web.h"
 
@@ -36,6 +37,7 @@ static const struct command *const commands[] = {
 	&command_service,
 	&command_simulate,
 	&command_status,
+	&command_sink,
 	&command_top,
 	&command_web, &command_weight,
 	&command_where,

@@ -12,6 +12,7 @@ const struct command command_load = {
 			&load_mix,
 			&load_replay,
 			&load_surge,
+			&load_raw,
 			&load_content,
 			NULL,
 		},

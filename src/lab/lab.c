@@ -3,6 +3,7 @@
 #include "base/process.h"
 #include "base/table.h"
 #include "lab/delay.h"
+#include "lab/demo.h"
 #include "lab/keeper.h"
 #include "lab/state.h"
 #include "lab/topology.h"
@@ -134,8 +135,8 @@ static const struct command command_status = {
 };
 
 static const struct command *const commands[] = {
-	&command_lab_up,    &command_exec, &command_status, &command_down, &command_lab_keep,
-	&command_lab_delay, NULL,
+	&command_lab_up,   &command_exec,      &command_status,	  &command_down,
+	&command_lab_keep, &command_lab_delay, &command_lab_demo, NULL,
 };
 
 const struct command command_lab = {

@@ -304,6 +304,11 @@ INLINE int flow_unknown(struct xdp_md *ctx, struct front_work *work)
 	case 0:
 		return action;
 	}
+	if (work->segment.flags & TCP_ACK && !(work->segment.flags & TCP_RST) &&
+	    syn_expired(work, tick_now())) {
+		count(FRONT_COUNT_COOKIES_EXPIRED);
+		return answer_reset(ctx, work);
+	}
 	count(FRONT_COUNT_COOKIES_BAD);
 	return XDP_DROP;
 }

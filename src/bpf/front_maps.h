@@ -113,7 +113,8 @@ struct front_work {
 	struct place_query query;
 	struct service service;
 	__u32 loaded;
-	__u32 reason; /* enum place_reason */
+	__u32 reason;			   /* enum place_reason */
+	__u32 expired_tick, expired_count; /* syn_expired: when, and how often in that tick */
 };
 
 struct {

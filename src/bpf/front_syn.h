@@ -103,17 +103,48 @@ SUBPROGRAM int syn_answer(struct xdp_md *ctx)
 }
 
 /* 1 if the connection that begins behind the client's sequence number `isn` has the cookie
- * `cookie`; work->offered then says what its SYN offered. work->seen has been read. */
-SUBPROGRAM int syn_began(__u32 isn, __u32 cookie)
+ * `cookie`; work->offered then says what its SYN offered. work->seen has been read. `lives`: by the
+ * clock of so many longest lives of a cookie ago. */
+SUBPROGRAM int syn_began(__u32 isn, __u32 cookie, __u32 lives)
 {
 	struct front_work *work = work_area();
 	struct cluster *here = cluster_here();
+	__u64 now;
 
 	if (!work || !here)
 		return 0;
+	now = cluster_now(here) - lives * (COOKIE_LIFE_MAX_S * 1000000000ull);
 	return cookie_check(&work->segment.key, isn, cookie, &work->seen,
 			    (const struct siphash_key *)here->cookie_keys, here->epoch,
-			    here->key_count, cluster_now(here), &work->offered);
+			    here->key_count, now, &work->offered);
+}
+
+enum {
+	EXPIRED_LIVES = 7,     /* how far back a cookie is looked for: about an hour */
+	EXPIRED_PER_TICK = 64, /* how often a CPU looks: 1,000 times a second at most */
+};
+
+/* 1 if the segment, whose cookie isn't good, would have been the first data of a connection, or a
+ * keepalive probe before it, had it come in time: browsers open connections that they may not use
+ * for long. Costs much, so it is not done for everybody. */
+INLINE int syn_expired(struct front_work *work, __u32 now)
+{
+	const struct segment *segment = &work->segment;
+
+	if (work->expired_tick != now) {
+		work->expired_tick = now;
+		work->expired_count = 0;
+	}
+	if (work->expired_count >= EXPIRED_PER_TICK)
+		return 0;
+	work->expired_count++;
+	for (__u32 lives = 1; lives <= EXPIRED_LIVES; lives++) {
+		if (segment->length && syn_began(segment->seq - 1, segment->ack - 1, lives))
+			return 1;
+		if (segment->length <= 1 && syn_began(segment->seq, segment->ack - 1, lives))
+			return 1;
+	}
+	return 0;
 }
 
 /* A segment of no flow, or one that its flow doesn't explain. Returns 1 if it is the first data of
@@ -130,7 +161,7 @@ INLINE int syn_first(struct xdp_md *ctx, struct front_work *work, int *action)
 	if (!here || !(segment->flags & TCP_ACK) || segment->flags & (TCP_SYN | TCP_RST) ||
 	    load_options(ctx, work))
 		return -1;
-	if (syn_began(segment->seq - 1, segment->ack - 1)) {
+	if (syn_began(segment->seq - 1, segment->ack - 1, 0)) {
 		if (segment->length)
 			return 1;
 		if (!(segment->flags & TCP_FIN)) {
@@ -143,13 +174,13 @@ INLINE int syn_first(struct xdp_md *ctx, struct front_work *work, int *action)
 		answer->ack = segment->seq + 1;
 		answer->flags = TCP_FIN | TCP_ACK;
 	} else if (segment->length <= 1 && !(segment->flags & TCP_FIN) &&
-		   syn_began(segment->seq, segment->ack - 1)) {
+		   syn_began(segment->seq, segment->ack - 1, 0)) {
 		/* One byte or none before the first one: a keepalive probe. */
 		count(FRONT_COUNT_PROBES);
 		answer->seq = segment->ack;
 		answer->ack = segment->seq + 1;
 		answer->flags = TCP_ACK;
-	} else if (!segment->length && syn_began(segment->seq - 2, segment->ack - 2)) {
+	} else if (!segment->length && syn_began(segment->seq - 2, segment->ack - 2, 0)) {
 		/* The acknowledgement of the FIN of ours above. */
 		count(FRONT_COUNT_ACKS_SWALLOWED);
 		return 0;

@@ -81,6 +81,7 @@ WIRE_SIZE(struct node_service_counters, 152);
 	  "with: served with that one")                                                            \
 	X(ACKS_SWALLOWED, "acks_swallowed", "handshakes' last ACKs found good, kept")              \
 	X(COOKIES_BAD, "cookies_bad", "segments of no flow without a good cookie, dropped")        \
+	X(COOKIES_EXPIRED, "cookies_expired", "connections first used too late, reset")            \
 	X(PROBES, "probes", "keepalive probes before a request, answered")                         \
 	X(EARLY_FINS, "early_fins", "FINs before a request, answered")                             \
 	X(BAD_CHECKSUM, "bad_checksum", "first segments whose TCP checksum is wrong")              \

@@ -131,7 +131,9 @@ static void small_mss_is_raised_and_counted(void **state)
 static void refuse_cookie(bool six)
 {
 	struct client client = CLIENT, other;
-	struct frame in;
+	struct tcp_segment answer;
+	struct frame in, out;
+	__u64 expired;
 
 	client.six = six;
 	client_connect(&client, NULL);
@@ -160,11 +162,29 @@ static void refuse_cookie(bool six)
 	assert_dropped(&in, FRONT_COUNT_COOKIES_BAD);
 	client_segment(&client, RST, NULL, &in);
 	assert_dropped(&in, FRONT_COUNT_COOKIES_BAD);
-	/* Too old. */
+	/* Too old: an RST, so that the client asks anew; older than anybody remembers: nothing. */
 	cluster_now_is.clock_offset += (COOKIE_LIFE_MAX_S + 1) * 1000000000ll;
 	front_cluster();
 	client_segment(&client, ACK | PSH, GET, &in);
+	expired = front_count(FRONT_COUNT_COOKIES_EXPIRED);
+	assert_int_equal(front_run(&in, &out), XDP_TX);
+	run_read_tcp(&out, &answer);
+	assert_int_equal(answer.flags, RST);
+	assert_int_equal(answer.seq, client.ack);
+	assert_int_equal(front_count(FRONT_COUNT_COOKIES_EXPIRED), expired + 1);
+	other = client;
+	other.seq--;
+	client_segment(&other, ACK, NULL, &in);
+	assert_int_equal(front_run(&in, &out), XDP_TX);
+	assert_int_equal(front_count(FRONT_COUNT_COOKIES_EXPIRED), expired + 2);
+	other.ack ^= 0x1000;
+	client_segment(&other, ACK | PSH, GET, &in);
 	assert_dropped(&in, FRONT_COUNT_COOKIES_BAD);
+	cluster_now_is.clock_offset += 8ll * COOKIE_LIFE_MAX_S * 1000000000ll;
+	front_cluster();
+	client_segment(&client, ACK | PSH, GET, &in);
+	assert_dropped(&in, FRONT_COUNT_COOKIES_BAD);
+	cluster_now_is.clock_offset -= 8ll * COOKIE_LIFE_MAX_S * 1000000000ll;
 	/* Nearly as old as every cookie may become. */
 	cluster_now_is.clock_offset -=
 		(COOKIE_LIFE_MAX_S + 1 - COOKIE_LIFE_MIN_S + 30) * 1000000000ll;

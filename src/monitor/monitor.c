@@ -39,8 +39,8 @@ static const struct option_spec specs[] = {
 	 "a row for each such time [1s; for a file: only the sums at the end]", AT(interval), NULL,
 	 0.01, 86400},
 	{"host", 'H', OPTION_LIST, "HOST",
-	 "count at this host: one of the lab's, a network namespace, or ssh:TARGET; may be "
-	 "repeated, the hosts then stand side by side",
+	 "count at this host: one of the lab's or a network namespace (HOST:DEV for another "
+	 "device), or ssh:TARGET; may be repeated, the hosts then stand side by side",
 	 AT(hosts)},
 	{"name", 0, OPTION_TEXT, "LAB", "the lab of those hosts [lab]", AT(lab)},
 	{"vip", 0, OPTION_LIST, "[NAME=]ADDRESS", "count this virtual address apart", AT(vips)},
@@ -296,6 +296,21 @@ static int open_record(struct monitor *monitor)
 	return EXIT_DONE;
 }
 
+static void say_listening(const struct monitor *monitor)
+{
+	for (unsigned int i = 0; i < monitor->count; i++) {
+		const struct source *source = &monitor->sources[i];
+
+		fprintf(stderr, "baton: listening on %s%s%s\n", source->name,
+			source->device[0] ? " " : "", source->device);
+		if (source->bypassed)
+			fprintf(stderr,
+				"baton: %s %s has an XDP program: what that answers or sends on "
+				"isn't seen here, but at the switch's port\n",
+				source->name, source->device);
+	}
+}
+
 static char *join(int count, char **words)
 {
 	struct buffer text = BUFFER_EMPTY;
@@ -355,11 +370,7 @@ static int run_monitor(const struct command *self, int argc, char **argv)
 		catch_signals();
 		monitor.begun = clock_now();
 		if (!options->read)
-			for (unsigned int i = 0; i < monitor.count; i++)
-				fprintf(stderr, "baton: listening on %s%s%s\n",
-					monitor.sources[i].name,
-					monitor.sources[i].device[0] ? " " : "",
-					monitor.sources[i].device);
+			say_listening(&monitor);
 		result = options->read ? read_file(&monitor) : watch_live(&monitor);
 	}
 	for (unsigned int i = 0; i < monitor.count; i++)

@@ -1,8 +1,10 @@
 #include "monitor/source.h"
 #include "base/clock.h"
+#include "monitor/bypass.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -138,6 +140,7 @@ int source_open_device(struct source *source, const struct source_options *optio
 	if (!source->name[0])
 		snprintf(source->name, sizeof(source->name), "%s", source->device);
 	source->fd = -1;
+	source->bypassed = bypass_exists(source->device);
 	source->pcap = pcap_create(source->device, why);
 	if (!source->pcap)
 		return trouble(source, -EIO, "%s: %s", source->device, why);
@@ -206,21 +209,60 @@ static int open_ssh(struct source *source, const char *target, const struct sour
 	return 0;
 }
 
+/* Whether a lab's host has an XDP program on the device that would be listened at; when so, finds
+ * its port of the lab's switch. */
+static bool behind_switch(const char *host, const char *lab, char *port, size_t room)
+{
+	char device[64], why[PCAP_ERRBUF_SIZE];
+	int back = namespace_enter(host, lab);
+	bool found;
+
+	if (back < 0)
+		return false;
+	found = !source_default_device(device, why) && bypass_exists(device);
+	namespace_leave(back);
+	if (!found)
+		return false;
+	snprintf(port, room, "p-%.13s", host);
+	back = namespace_enter("switch", lab);
+	if (back < 0)
+		return false;
+	found = if_nametoindex(port);
+	namespace_leave(back);
+	return found;
+}
+
 int source_open_host(struct source *source, const char *host, const char *lab,
 		     const struct source_options *options, const char *interval)
 {
+	struct source_options here = *options;
+	const char *colon = strchr(host, ':');
+	char name[64], port[IF_NAMESIZE];
+	bool at_switch = false;
 	int back, error;
 
 	snprintf(source->name, sizeof(source->name), "%s", host);
 	if (!strncmp(host, "ssh:", 4))
 		return open_ssh(source, host + 4, options, interval);
-	back = namespace_enter(host, lab);
+	snprintf(name, sizeof(name), "%.*s", colon ? (int)(colon - host) : (int)strlen(host), host);
+	if (colon)
+		here.device = colon + 1;
+	else if (!here.device && behind_switch(name, lab, port, sizeof(port)))
+		at_switch = true;
+	if (at_switch)
+		here.device = port;
+	back = namespace_enter(at_switch ? "switch" : name, lab);
 	if (back < 0)
 		return trouble(source, back,
-			       "no host '%s' in lab '%s', and no such network namespace: %s", host,
+			       "no host '%s' in lab '%s', and no such network namespace: %s", name,
 			       lab, strerror(-back));
-	error = source_open_device(source, options);
+	error = source_open_device(source, &here);
 	namespace_leave(back);
+	if (at_switch) {
+		/* The switch's own program only lets pass. */
+		source->bypassed = false;
+		snprintf(source->device, sizeof(source->device), "switch:%s", port);
+	}
 	return error;
 }
 

@@ -37,6 +37,7 @@ struct source {
 	void (*crossed)(void *user, uint64_t packet_ns);
 	void *user;
 	bool ended;
+	bool bypassed;	       /* an XDP program may take packets that are not seen here */
 	struct record *record; /* or NULL */
 	int record_number;
 	pid_t child; /* ssh */
@@ -48,7 +49,10 @@ struct source {
 int source_open_file(struct source *source, const char *path, const struct source_options *options);
 int source_open_device(struct source *source, const struct source_options *options);
 
-/* `host` is a lab's host (namespace baton-LAB-HOST), any namespace of ip netns, or ssh:TARGET. */
+/* `host` is a lab's host (namespace baton-LAB-HOST), any namespace of ip netns, each with ":DEVICE"
+ * behind it or without, or ssh:TARGET. What an XDP program answers or sends on never comes to a
+ * packet socket of that host: where a lab's device has one, the lab's switch is listened at, at
+ * that host's port. */
 int source_open_host(struct source *source, const char *host, const char *lab,
 		     const struct source_options *options, const char *interval);
 

@@ -11,6 +11,7 @@ import time
 import pytest
 
 import packets as make
+from labs import Lab
 
 BATON = os.environ.get("BATON", os.path.join(os.path.dirname(__file__), "../../build/baton"))
 FIVE = ["total", "tcp", "ip", "arp", "other"]
@@ -232,6 +233,7 @@ SENDER = """
 import random, socket, sys
 sys.path.insert(0, sys.argv[1])
 import packets as make
+from labs import Lab
 link = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
 link.bind(("eth0", 0))
 rng = random.Random(5)
@@ -303,3 +305,32 @@ def test_another_hosts_lines_over_ssh(pair, tmp_path):
     while seen < 50 * 9 and time.monotonic() < deadline:
         seen += json.loads(process.stdout.readline())["baton"]["packets"]
     assert finish(process)["summary"]["baton"]["packets"] == 50 * 9
+
+
+def test_what_leaves_the_front_reaches_the_nodes():
+    """Baton's own messages in a lab: at the front's port of the switch the sum of the nodes', none at
+    the client; the front's XDP program hides them from a capture on the front itself."""
+    lab = Lab("monitor", "-n", 2)
+    hosts = ["client", "front", "node1", "node2"]
+    try:
+        watcher = start_monitor("--name", lab.name, "--interval", "0.2",
+                                *(word for host in hosts for word in ("--host", host)))
+        with lab.connect() as connection:
+            nodes = {connection.get(f"/t/{number}").node for number in range(30)}
+        assert nodes == {"node1", "node2"}
+        # The end of a connection has messages too: wait until there are none for a second.
+        quiet, deadline = 0, time.monotonic() + 60
+        while quiet < 5 * len(hosts):
+            assert time.monotonic() < deadline, "Baton's messages don't cease"
+            row = json.loads(watcher.stdout.readline())
+            quiet = 0 if row["baton"]["packets"] else quiet + 1
+        counts = finish(watcher)["hosts"]
+    finally:
+        lab.down()
+    assert counts["client"]["baton"]["packets"] == 0 and counts["client"]["tcp"]["packets"] > 30
+    for unit in ("packets", "bytes"):
+        assert counts["front"]["baton"][unit] == (counts["node1"]["baton"][unit]
+                                                  + counts["node2"]["baton"][unit])
+    assert counts["front"]["messages"]["handoff"] == (counts["node1"]["messages"]["handoff"]
+                                                      + counts["node2"]["messages"]["handoff"])
+    assert counts["front"]["messages"]["return"] > 0

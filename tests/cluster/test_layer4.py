@@ -1,0 +1,172 @@
+"""Services that aren't HTTP: TLS handed over by server name, TCP and UDP only forwarded."""
+
+import contextlib
+import socket
+import ssl
+import threading
+
+import pytest
+
+from labs import Lab, PATIENCE, VIP, VIP6, until
+
+PORT = 7000
+
+
+@pytest.fixture(name="lab", scope="module")
+def lab_with_services():
+    lab = Lab("layer4", "-n", 2)
+    both = ("--address", VIP, "--address", VIP6)
+    lab.baton("service", "add", "secure", *both, "--port", 443, "--protocol", "tls")
+    lab.baton("service", "add", "stream", *both, "--port", PORT, "--protocol", "tcp", "--health", "none")
+    lab.baton("service", "add", "datagrams", *both, "--port", PORT, "--protocol", "udp", "--health", "none")
+    yield lab
+    lab.down()
+
+
+@contextlib.contextmanager
+def servers(lab, kind, serve):
+    """One socket a node and family, bound to the VIP, each served by a thread: serve(socket, node)."""
+    sockets, threads = [], []
+    try:
+        for node in ("node1", "node2"):
+            for family, address in ((socket.AF_INET, VIP), (socket.AF_INET6, VIP6)):
+                with lab.inside(node):
+                    server = socket.socket(family, kind)
+                server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                server.bind((address, PORT))
+                if kind == socket.SOCK_STREAM:
+                    server.listen(64)
+                sockets.append(server)
+                threads.append(threading.Thread(target=serve, args=(server, node.encode())))
+                threads[-1].start()
+        yield
+    finally:
+        for server in sockets:
+            with contextlib.suppress(OSError):
+                server.shutdown(socket.SHUT_RDWR)
+        for thread in threads:
+            thread.join()
+        for server in sockets:
+            server.close()
+
+
+def client_socket(lab, address, kind):
+    with lab.inside("client"):
+        client = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind)
+    client.settimeout(PATIENCE)
+    return client
+
+
+def secure_get(lab, address, name):
+    """The node that answers over TLS for that server name."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    with client_socket(lab, address, socket.SOCK_STREAM) as plain:
+        plain.connect((address, 443))
+        with context.wrap_socket(plain, server_hostname=name) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n" % name.encode())
+            answer = b"".join(iter(lambda: client.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 200")
+    return answer.split(b"X-Node: ")[1].split(b"\r\n")[0].decode()
+
+
+@pytest.mark.parametrize("address", [VIP, VIP6])
+def test_tls_goes_by_server_name(lab, address):
+    before = lab.status()["front"]
+    found = {}
+    for i in range(16):
+        name = "host%d.example.org" % i
+        found[name] = secure_get(lab, address, name)
+        assert secure_get(lab, address, name) == found[name]
+    assert set(found.values()) == {"node1", "node2"}
+    after = lab.status()["front"]
+    assert after["handoffs_first"] == before["handoffs_first"] + 32
+    assert after["fallbacks"] == before["fallbacks"]
+
+
+@pytest.mark.parametrize("address", [VIP, VIP6])
+def test_tcp_is_forwarded_from_the_syn_on(lab, address):
+    def serve(server, node):
+        while True:
+            try:
+                client, peer = server.accept()
+            except OSError:
+                return
+            with client, client.makefile("rb") as file:
+                client.sendall(b"%s %s\n" % (node, peer[0].encode()))
+                client.sendall(file.read())
+
+    data = bytes(range(256)) * 800
+    nodes = set()
+    with servers(lab, socket.SOCK_STREAM, serve):
+        for _ in range(24):
+            with client_socket(lab, address, socket.SOCK_STREAM) as client:
+                client.connect((address, PORT))
+                with client.makefile("rb") as file:
+                    # The server speaks first here, which no HTTP server does.
+                    node, peer = file.readline().split()
+                    client.sendall(data)
+                    client.shutdown(socket.SHUT_WR)
+                    assert file.read() == data
+                assert peer.decode() in ("10.77.0.1", "fd77::1")
+                nodes.add(node)
+            if len(nodes) == 2:
+                break
+    assert nodes == {b"node1", b"node2"}
+
+
+@pytest.mark.parametrize("address", [VIP, VIP6])
+def test_udp_flows_stay_together(lab, address):
+    def serve(server, node):
+        while True:
+            try:
+                data, peer = server.recvfrom(2048)
+            except OSError:
+                return
+            if not data:
+                return
+            server.sendto(node + b" " + data, peer)
+
+    nodes = set()
+    with servers(lab, socket.SOCK_DGRAM, serve):
+        for _ in range(24):
+            with client_socket(lab, address, socket.SOCK_DGRAM) as client:
+                client.connect((address, PORT))
+                mine = set()
+                for i in range(5):
+                    client.send(b"%d" % i)
+                    node, number = client.recv(2048).split()
+                    assert int(number) == i
+                    mine.add(node)
+                assert len(mine) == 1
+                nodes |= mine
+    assert nodes == {b"node1", b"node2"}
+
+
+def test_tcp_of_a_node_that_drains_goes_on(lab):
+    def serve(server, node):
+        while True:
+            try:
+                client, _ = server.accept()
+            except OSError:
+                return
+            with client:
+                for data in iter(lambda: client.recv(100), b""):
+                    client.sendall(node + b" " + data)
+
+    with servers(lab, socket.SOCK_STREAM, serve), client_socket(lab, VIP, socket.SOCK_STREAM) as client:
+        client.connect((VIP, PORT))
+        client.sendall(b"a")
+        node = client.recv(100).split()[0]
+        lab.baton("drain", node.decode())
+        client.sendall(b"b")
+        assert client.recv(100) == node + b" b"
+        client.close()
+        for _ in range(5):
+            with client_socket(lab, VIP, socket.SOCK_STREAM) as other:
+                other.connect((VIP, PORT))
+                other.sendall(b"c")
+                assert other.recv(100).split()[0] != node
+        lab.baton("ready", node.decode())
+        until(lambda: lab.node(node.decode())["state"] == "up", "the node is up again")

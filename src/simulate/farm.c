@@ -46,7 +46,7 @@ struct farm {
 	struct histogram *times;
 	struct random_state random;
 	uint64_t *served;
-	uint64_t warm_ns, end_ns, turns, next, hits, handed, alone, answered;
+	uint64_t warm_ns, end_ns, last_ns, turns, next, hits, handed, alone, answered;
 	enum place_policy policy;
 	uint32_t nodes;
 	/* Parameters that every event needs. */
@@ -111,6 +111,7 @@ static bool next_step(void *model, uint32_t index, uint64_t now, struct events_s
 	const struct workload_object *object = &farm->files->objects[thread->object];
 	struct place_query query;
 
+	farm->last_ns = now;
 	switch (thread->phase) {
 	case PHASE_END:
 		finish(farm, thread, now);
@@ -251,7 +252,7 @@ int farm_run(const struct parameters *parameters, const struct workload *files,
 		goto out;
 	for (uint32_t i = 0; i < nodes; i++) {
 		most = farm.served[i] > most ? farm.served[i] : most;
-		result->processor += (double)busy[3 * i] / farm.end_ns / nodes;
+		result->processor += (double)busy[3 * i] / farm.last_ns / nodes;
 	}
 	result->per_second = farm.answered * 1e9 / (farm.end_ns - farm.warm_ns);
 	result->mean_ms = histogram_mean(farm.times) / 1e6;
@@ -260,7 +261,7 @@ int farm_run(const struct parameters *parameters, const struct workload *files,
 	result->handed = (double)farm.handed / farm.answered;
 	result->alone = (double)farm.alone / farm.answered;
 	result->balance = (double)most * nodes / farm.answered;
-	result->dispatcher = (double)busy[3 * nodes] / farm.end_ns;
+	result->dispatcher = (double)busy[3 * nodes] / farm.last_ns;
 out:
 	world_free(world);
 	place_world = NULL;

@@ -174,6 +174,14 @@ static int named_column(const char *line, const char *end, const char *names)
 	return -1;
 }
 
+/* Is the line of the form that share/traces has: time, method, path, status, bytes? */
+static bool is_plain_table(const char *line, const char *end)
+{
+	const char *stop, *path = column(line, end, 2, &stop), *bytes = column(line, end, 4, &stop);
+
+	return path && bytes && *path == '/' && bytes < end && *bytes >= '0' && *bytes <= '9';
+}
+
 static int table_read(struct workload *trace, const char *data, const char *end,
 		      struct buffer *error)
 {
@@ -184,6 +192,11 @@ static int table_read(struct workload *trace, const char *data, const char *end,
 		stop = end;
 	name = named_column(line, stop, "|url|path|target|");
 	bytes = named_column(line, stop, "|bytes|size|");
+	if (name < 0 && is_plain_table(line, stop)) {
+		name = 2;
+		bytes = 4;
+		stop = data - 1;
+	}
 	if (name < 0) {
 		buffer_text(error, "the first line names no column url, path or target");
 		return -EINVAL;

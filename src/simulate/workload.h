@@ -23,7 +23,8 @@ struct workload {
 };
 
 /* Reads a trace of `format` "auto", "log" (Apache or nginx, common or combined), "table"
- * (tab-separated, the first line names the columns: one of url, path, target; bytes) or "ids"
+ * (tab-separated, the first line names the columns: one of url, path, target; bytes;
+ * or without names: time, method, path, status, bytes) or "ids"
  * (big-endian 32-bit object numbers). `size` is an object's size where none is known. "auto": ids
  * for a file that isn't text, else table if the first line has tabs. An object's size is the
  * largest one seen. Returns 0, -EINVAL with the reason in `error`, or -errno. */

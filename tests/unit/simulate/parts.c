@@ -130,6 +130,12 @@ static void traces_are_read(void **state)
 	assert_int_equal(trace.object_count, 2);
 	assert_int_equal(trace.requests[2], trace.requests[0]);
 	workload_release(&trace);
+	assert_int_equal(
+		read_text(&trace, "1\tGET\t/q\t200\t9\n2\tGET\t/q\t304\t0\n", 30, "auto", &error),
+		0);
+	assert_int_equal(trace.count, 2);
+	assert_int_equal(trace.unique_bytes, 9);
+	workload_release(&trace);
 	assert_int_equal(read_text(&trace, "a\tb\n", 4, "auto", &error), -EINVAL);
 	assert_true(error.length > 0);
 	workload_release(&trace);

@@ -58,6 +58,8 @@ const server = http.createServer((request, response) => {
     response.write('until the end\n');
     return response.end();
   }
+  if (url.pathname === '/health')
+    return response.end('well\n');
   if (kind === 't')
     return response.end(url.pathname + '\n');
   file(request, response, url.pathname);

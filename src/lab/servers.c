@@ -74,6 +74,7 @@ static void nginx_configure(const struct server *server, struct buffer *text)
 		"    root %s;\n"
 		"    add_header X-Node %s always;\n"
 		"    # Any number of targets without a file each.\n"
+		"    location = /health { return 200 \"well\\n\"; }\n"
 		"    location /t/ { default_type text/plain; return 200 \"$uri\\n\"; }\n"
 		"    # A static file answers POST as it does GET, so that bodies can be sent.\n"
 		"    error_page 405 =200 $uri;\n"
@@ -96,7 +97,8 @@ static void nginx_command(const struct server *server, const char *conf, const c
 
 static void apache_configure(const struct server *server, struct buffer *text)
 {
-	static const char *const modules[] = {"mpm_event", "authz_core", "mime", "dir", "headers"};
+	static const char *const modules[] = {"mpm_event", "authz_core", "mime",
+					      "dir",	   "headers",	 "alias"};
 	const char *base = server->base, *host = server->host;
 
 	for (size_t i = 0; i < sizeof(modules) / sizeof(modules[0]); i++)
@@ -118,6 +120,7 @@ static void apache_configure(const struct server *server, struct buffer *text)
 		      "DirectoryIndex index.html\n"
 		      "Header always set X-Node %s\n"
 		      "DocumentRoot %s\n"
+		      "Redirect 204 /health\n"
 		      "<Directory />\n  Require all granted\n</Directory>\n",
 		      host, base, base, base, base, host, base, host, base, host, host,
 		      server->root);

@@ -70,6 +70,29 @@ static int write_key(const char *lab)
 	return file_write_whole(state_path(lab, "key", path), text, strlen(text), 0600);
 }
 
+/* TLS on the nodes that have it: those with nginx. Its connections are pinned, so the server's name
+ * decides, and the client's address where there is none. */
+static void add_tls(const struct values *values, struct buffer *text)
+{
+	unsigned int count = 0;
+	char kind[SERVER_KIND];
+
+	for (unsigned int i = 1; i <= values->nodes; i++) {
+		if (!server_kind(values->server, i, kind) || strcmp(kind, "nginx"))
+			continue;
+		if (!count++)
+			buffer_format(text,
+				      "  - name: secure\n    addresses: [" LAB_VIP ", \"" LAB_VIP6
+				      "\"]\n    port: 443\n    protocol: tls\n    policy: %s\n"
+				      "    health: {type: tcp, interval: 1s, timeout: 5s}\n"
+				      "    nodes: [",
+				      values->policy);
+		buffer_format(text, "%snode%u", count > 1 ? ", " : "", i);
+	}
+	if (count)
+		buffer_text(text, "]\n");
+}
+
 static int write_config(const struct values *values)
 {
 	struct buffer text = BUFFER_EMPTY;
@@ -95,9 +118,11 @@ static int write_config(const struct values *values)
 		      "\"]\n    port: 80\n"
 		      "    protocol: http\n    policy: %s\n    target: %s\n    place: %s\n    "
 		      "forward: %s\n"
-		      "    release: %s\n    health: {type: http, path: /, interval: 1s, timeout: 5s}\n",
+		      "    release: %s\n    health: {type: http, path: /health, interval: 1s, "
+		      "timeout: 5s}\n",
 		      values->policy, values->query ? "url" : "path", values->place,
 		      values->forward, values->release);
+	add_tls(values, &text);
 	error = file_write_whole(state_path(values->name, "baton.yaml", path), text.data,
 				 text.length, 0644);
 	buffer_release(&text);

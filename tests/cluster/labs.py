@@ -149,6 +149,12 @@ class Connection:
             self.socket.connect((address, port))
         self.file = self.socket.makefile("rb")
 
+    def wrap(self, context, name):
+        """TLS from here on."""
+        self.file.close()
+        self.socket = context.wrap_socket(self.socket, server_hostname=name)
+        self.file = self.socket.makefile("rb")
+
     def send(self, data):
         self.socket.sendall(data)
 

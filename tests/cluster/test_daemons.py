@@ -199,7 +199,7 @@ def test_services_change_while_running():
     clash = baton("service", "add", "other", "--address", VIP, "--port", 80, check=False)
     assert clash.returncode == 1 and "is also the service's" in clash.stderr
     change("service", "add", "other", "--address", VIP, "--port", 81, "--health", "none")
-    assert [s["name"] for s in status()["services"]] == ["web", "other"]
+    assert {"web", "other"} <= {s["name"] for s in status()["services"]}
     change("service", "del", "other")
     change("reload")
     assert {client.get(f"/all/{number}") for number in range(60)} == set(NODES)
@@ -224,13 +224,13 @@ def test_health_checks_see_a_server_that_hangs():
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
     try:
-        await_that(lambda: nodes()["node1"]["state"] == "down", "a node whose server hangs is down")
+        await_that(lambda: "web" in nodes()["node1"]["down"], "a node whose server hangs is down")
         assert "in time" in nodes()["node1"]["down"]["web"]
         assert "node1" not in {Client().get(f"/down/{number}") for number in range(20)}
     finally:
         for pid in pids:
             os.kill(pid, signal.SIGCONT)
-    await_that(lambda: nodes()["node1"]["state"] == "up", "it is up again when it answers")
+    await_that(lambda: "web" not in nodes()["node1"]["down"], "it is up again when it answers")
     change("reload")
 
 

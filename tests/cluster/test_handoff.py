@@ -4,6 +4,7 @@ import hashlib
 import os
 import random
 import re
+import ssl
 
 import pytest
 
@@ -218,6 +219,22 @@ def test_drain_moves_connections_at_their_next_request(lab):
         finally:
             lab.baton("ready", "node2")
         assert connection.get(path).node == "node2"
+
+
+@pytest.mark.parametrize("address", [VIP, VIP6])
+def test_tls_goes_by_the_server_name(lab, root, address):
+    whole = (root / "f6").read_bytes()
+    context = ssl.create_default_context(cafile=lab.run_folder + "/conf/cert.pem")
+    nodes = {}
+    for turn in range(2):
+        for name in ("a.baton.lab", "b.baton.lab", "c.baton.lab", "d.baton.lab", "e.baton.lab", "f.baton.lab"):
+            with lab.connect(address, 443) as connection:
+                connection.wrap(context, name)
+                for _ in range(3):
+                    answer = connection.get("/f6")
+                    assert answer.body == whole
+                    assert nodes.setdefault(name, answer.node) == answer.node, turn
+    assert len(set(nodes.values())) > 1
 
 
 def test_load_generators(lab):

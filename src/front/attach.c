@@ -53,6 +53,7 @@ int front_attach(struct front *front, char why[512])
 		snprintf(why, 512, "opening the program: %s", strerror(errno));
 		return error;
 	}
+	front->skeleton = skeleton;
 	front->object = skeleton->obj;
 	error = bpf_map__set_max_entries(skeleton->maps.flows, (__u32)front->config.front.flows);
 	if (!error)
@@ -80,4 +81,10 @@ int front_attach(struct front *front, char why[512])
 			 front->config.front.interface, strerror(-error),
 			 front->config.front.interface);
 	return error;
+}
+
+void front_release(struct front *front)
+{
+	datapath_free(front->datapath);
+	front_bpf__destroy(front->skeleton);
 }

@@ -275,7 +275,7 @@ static int run(struct front *front)
 	uv_loop_close(&front->loop);
 	if (front->web)
 		web_stop(front->web);
-	datapath_free(front->datapath);
+	front_release(front);
 	free(front->registry);
 	return EXIT_DONE;
 }

@@ -33,7 +33,8 @@ struct front {
 	char pins[PATH_ROOM], state[PATH_ROOM];
 	uint64_t started; /* clock_now() */
 
-	struct bpf_object *object;
+	struct front_bpf *skeleton;
+	struct bpf_object *object; /* the skeleton's */
 	struct datapath *datapath;
 	struct registry *registry;
 
@@ -51,6 +52,9 @@ extern const struct command command_front;
 /* attach.c: loads the program and attaches it, or replaces that of an earlier daemon. Returns 0 or
  * -errno with one sentence in `why`. */
 int front_attach(struct front *front, char why[512]);
+
+/* Gives back what that took; what is pinned stays. */
+void front_release(struct front *front);
 
 /* front.c: the registry has changed (its version was raised): the program, the state file, the
  * checks and all nodes are told. Returns 0 or -errno. */

@@ -88,6 +88,7 @@ int node_attach(struct node *node, char why[512])
 		snprintf(why, 512, "opening the programs: %s", strerror(errno));
 		return error;
 	}
+	node->skeleton = skeleton;
 	node->object = skeleton->obj;
 	error = kernel_pin_maps(node->object, node->pins);
 	if (!error)
@@ -106,4 +107,10 @@ int node_attach(struct node *node, char why[512])
 	}
 	/* Until the maps are filled the programs pass everything. */
 	return attach_all(node, why);
+}
+
+void node_release(struct node *node)
+{
+	datapath_free(node->datapath);
+	node_bpf__destroy(node->skeleton);
 }

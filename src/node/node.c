@@ -141,7 +141,7 @@ static int run(struct node *node)
 		 node->config.name, node->self.interface);
 	uv_run(&node->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&node->loop);
-	datapath_free(node->datapath);
+	node_release(node);
 	free(node->registry);
 	return EXIT_DONE;
 }

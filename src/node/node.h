@@ -31,7 +31,8 @@ struct node {
 	unsigned char mac[6];
 	char pins[PATH_ROOM], state[PATH_ROOM];
 
-	struct bpf_object *object;
+	struct node_bpf *skeleton;
+	struct bpf_object *object; /* the skeleton's */
 	struct datapath *datapath;
 	struct registry *registry; /* what the programs go by */
 
@@ -48,6 +49,9 @@ extern const struct command command_node;
 /* attach.c: loads the programs and attaches them, or replaces those of an earlier daemon. Returns 0
  * or -errno with one sentence in `why`. */
 int node_attach(struct node *node, char why[512]);
+
+/* Gives back what that took; what is pinned stays. */
+void node_release(struct node *node);
 
 /* Makes the programs go by node->registry. Returns 0 or -errno. */
 int node_publish(struct node *node);

@@ -5,6 +5,7 @@
 #include "control/commands.h"
 #include "compare/compare.h"
 #include "distill/distill.h"
+#include "distribution/distribution.h"
 #include "echo/echo.h"
 #include "front/front.h"
 #include "lab/lab.h"
@@ -24,6 +25,7 @@
 static const struct command *const commands[] = {
 	&command_compare,
 	&command_distill,
+	&command_distribution,
 	&command_drain,
 	&command_echo,
 	&command_flows,

@@ -91,6 +91,12 @@ static double mean_paper(unsigned int seconds, bool without_doubtful)
 
 static const unsigned int lengths[] = {10, 30, 60};
 
+/* Whether the first `count` runs hold one of the length. */
+static bool was_run(unsigned int seconds, unsigned int count)
+{
+	return seconds <= paper_runs[count - 1].seconds;
+}
+
 static void print_text(const struct run *runs, unsigned int count, const struct options *options)
 {
 	struct sums sums;
@@ -116,9 +122,11 @@ static void print_text(const struct run *runs, unsigned int count, const struct 
 	       100 * imbalance_of(paper_runs[2].bytes, paper_runs[2].doubtful));
 	table = table_new("paper's length|>mean imbalance|>paper|>paper without (*)");
 	for (size_t i = 0; table && i < sizeof(lengths) / sizeof(lengths[0]); i++)
-		table_row(table, "%u s|%.2f %%|%.2f %%|%.2f %%", lengths[i],
-			  100 * mean_ours(runs, count, lengths[i]),
-			  100 * mean_paper(lengths[i], false), 100 * mean_paper(lengths[i], true));
+		if (was_run(lengths[i], count))
+			table_row(table, "%u s|%.2f %%|%.2f %%|%.2f %%", lengths[i],
+				  100 * mean_ours(runs, count, lengths[i]),
+				  100 * mean_paper(lengths[i], false),
+				  100 * mean_paper(lengths[i], true));
 	if (table)
 		table_print(table, stdout);
 	table = table_new(
@@ -229,6 +237,8 @@ static int write_html(const struct run *runs, unsigned int count, const struct o
 		char name[16];
 		unsigned int at;
 
+		if (!was_run(lengths[i], count))
+			continue;
 		snprintf(name, sizeof(name), "%u s", lengths[i]);
 		at = plot_category(plot, name);
 		plot_point(plot, ours, at, 100 * mean_ours(runs, count, lengths[i]));

@@ -1,7 +1,6 @@
 #include "distribution/paper.h"
 
-/* The third receiver's 10 s row and the second's look as printed; 340939 is also the second
- * receiver's first 30 s value, so it is likely a slip of the pen. */
+/* The second receiver's third 10 s value is also its first 30 s value, 340939: likely a slip. */
 const struct paper_run paper_runs[PAPER_RUNS] = {
 	{10, {146526, 146776, 144901}, -1}, {10, {146157, 127916, 141319}, -1},
 	{10, {141433, 340939, 147129}, 1},  {30, {341379, 340939, 342612}, -1},

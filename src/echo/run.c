@@ -40,7 +40,7 @@ static const struct option_spec specs[] = {
 	 "before that wait at most so long until every client has had a reply [5s]", AT(settle),
 	 NULL, 0, 3600},
 	{"queues", 'Q', OPTION_TEXT, "LIST",
-	 "lengths of the listen queue; 1 is the paper's experiment [128]", AT(queues)},
+	 "lengths of the listen queue; 1 is the paper's experiment [1024]", AT(queues)},
 	{"accept", 0, OPTION_TEXT, "WHO", "fork and thread: parent or child accepts [parent]",
 	 AT(accept), "parent|child"},
 	{"per-connection", 'k', OPTION_COUNT, "N",
@@ -330,7 +330,7 @@ static int run_run(const struct command *self, int argc, char **argv)
 	struct options options = {
 		.models = "iterative,fork,prefork,thread,pool,epoll,uring",
 		.clients = "30,100,300,500",
-		.queues = "128",
+		.queues = "1024",
 		.accept = "parent",
 		.length = 5 * NS_PER_S,
 		.settle = 5 * NS_PER_S,

@@ -31,7 +31,7 @@ struct sampler {
 	unsigned int tree_count;
 	/* Processor time of processes by the last look, so that one that has ended since doesn't
 	 * make the sum smaller; the server's own count of ended children takes its place. */
-	uint64_t last_ticks;
+	uint64_t last_time;
 };
 
 static const char *read_text(struct buffer *text, const char *path)
@@ -113,28 +113,59 @@ static void find_tree(struct sampler *sampler)
 		sampler->samples.processes = sampler->tree_count;
 }
 
-/* Processor time of the tree: of all that run, and of the server's children that have ended. */
-static uint64_t tree_ticks(struct sampler *sampler)
+/* Processor time of one process in ns, into `ended` that of its children that have ended. The
+ * kernel's ticks of 10 ms would round hundreds of processes that run a millisecond each down to
+ * nothing: where there is one thread, the scheduler's nanoseconds are taken. */
+static uint64_t process_time(struct sampler *sampler, pid_t pid, uint64_t *ended)
 {
-	uint64_t sum = 0;
+	uint64_t tick = NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK);
+	unsigned long long user, system, children_user, children_system, threads, ran;
+	const char *words;
 	char path[64];
 
-	for (unsigned int i = 0; i < sampler->tree_count; i++) {
-		unsigned long long user = 0, system = 0, children_user = 0, children_system = 0;
-		const char *words;
+	*ended = 0;
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	words = strrchr(read_text(&sampler->text, path), ')');
+	if (!words ||
+	    sscanf(words,
+		   ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %llu %llu %*d %*d %llu",
+		   &user, &system, &children_user, &children_system, &threads) != 5)
+		return 0;
+	*ended = (children_user + children_system) * tick;
+	snprintf(path, sizeof(path), "/proc/%d/schedstat", pid);
+	if (threads == 1 && sscanf(read_text(&sampler->text, path), "%llu", &ran) == 1)
+		return ran;
+	return (user + system) * tick;
+}
 
-		snprintf(path, sizeof(path), "/proc/%d/stat", sampler->tree[i]);
-		words = strrchr(read_text(&sampler->text, path), ')');
-		if (!words ||
-		    sscanf(words,
-			   ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %llu %llu",
-			   &user, &system, &children_user, &children_system) != 4)
-			continue;
-		sum += user + system + (i ? 0 : children_user + children_system);
+/* Processor time of the tree in ns: of all that run, and of the server's children that have ended.
+ */
+static uint64_t tree_time(struct sampler *sampler)
+{
+	uint64_t sum = 0, ended;
+
+	for (unsigned int i = 0; i < sampler->tree_count; i++) {
+		sum += process_time(sampler, sampler->tree[i], &ended);
+		sum += i ? 0 : ended;
 	}
-	if (sum > sampler->last_ticks)
-		sampler->last_ticks = sum;
-	return sampler->last_ticks;
+	if (sum > sampler->last_time)
+		sampler->last_time = sum;
+	return sampler->last_time;
+}
+
+uint64_t sample_tree_time(pid_t root)
+{
+	struct sampler sampler = {.server = root};
+	uint64_t time = 0;
+
+	sampler.tree = calloc(TREE_MOST, sizeof(*sampler.tree));
+	if (sampler.tree) {
+		find_tree(&sampler);
+		time = tree_time(&sampler);
+	}
+	free(sampler.tree);
+	buffer_release(&sampler.text);
+	return time;
 }
 
 /* Proportional set size of the tree. Of many processes PSS_LOOKS spread over all are looked at and
@@ -167,11 +198,11 @@ static void look(struct sampler *sampler, struct ticks *before, uint64_t *tree_b
 	struct ticks now;
 	uint64_t tree;
 	double user, system, nice, idle, wait, interrupts, all;
-	double share, cpu, pss, switches, hertz = (double)sysconf(_SC_CLK_TCK);
+	double share, cpu, pss, switches;
 	char when[32];
 
 	find_tree(sampler);
-	tree = tree_ticks(sampler);
+	tree = tree_time(sampler);
 	read_ticks(&sampler->text, &now);
 	read_memory(&sampler->text, &memory);
 	pss = tree_pss(sampler);
@@ -183,7 +214,7 @@ static void look(struct sampler *sampler, struct ticks *before, uint64_t *tree_b
 	interrupts = grown(now.interrupts, before->interrupts) + grown(now.soft, before->soft);
 	all = user + system + nice + idle + wait + interrupts + grown(now.stolen, before->stolen);
 	share = all > 0 ? 100 / all : 0;
-	cpu = 100 * grown(tree, *tree_before) / hertz / seconds;
+	cpu = 100 * grown(tree, *tree_before) / 1e9 / seconds;
 	switches = grown(now.switches, before->switches) / seconds;
 	pthread_mutex_lock(&sampler->lock);
 	spread_add(&samples->cpu, cpu);
@@ -213,7 +244,7 @@ static void *keep_looking(void *argument)
 	struct ticks before;
 
 	find_tree(sampler);
-	tree = tree_ticks(sampler);
+	tree = tree_time(sampler);
 	read_ticks(&sampler->text, &before);
 	pthread_mutex_lock(&sampler->lock);
 	while (!sampler->stopping) {

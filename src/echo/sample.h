@@ -22,6 +22,9 @@ struct samples {
 /* Memory that the machine uses now, in KiB, as `free` counts it. */
 double sample_memory_used(void);
 
+/* Processor time in ns that `root`, what it has forked and its ended children have used. */
+uint64_t sample_tree_time(pid_t root);
+
 /* Begins to look at `server` and what it forks, every `interval` ns; writes a row for each look to
  * `csv` unless that is NULL. `base_kib` is taken from the machine's memory. NULL: no thread. */
 struct sampler *sampler_start(pid_t server, uint64_t interval, double base_kib, FILE *csv);

@@ -227,7 +227,7 @@ def test_run_keeps_its_books(tmp_path):
     results = json.loads(result.stdout)["results"]
     assert [(r["model"], r["clients"]) for r in results] == [(m, c) for m in MODELS for c in (4, 9)]
     for run in results:
-        name = f"{run['model']}-{run['clients']}-queue128"
+        name = f"{run['model']}-{run['clients']}-queue1024"
         assert run["errors"] == 0 and run["retransmissions"] >= 0, run
         for key in ("rtt_us", "cpu", "memory_kib"):
             assert {"mean", "sd", "variance"} <= set(run[key])

@@ -167,6 +167,24 @@ int kernel_pins_remove(const char *directory)
 	return error;
 }
 
+/* Takes the pin at `path` away if it is of counters or scratch memory that have another shape in
+ * `map`: they are made anew. What flows depend on is never touched; if that has changed, loading
+ * fails and says so. */
+static void drop_outgrown(const char *path, const struct bpf_map *map)
+{
+	struct bpf_map_info info = {0};
+	__u32 size = sizeof(info);
+	int fd = bpf_obj_get(path);
+
+	if (fd < 0)
+		return;
+	if (!bpf_obj_get_info_by_fd(fd, &info, &size) && info.type == BPF_MAP_TYPE_PERCPU_ARRAY &&
+	    (info.value_size != bpf_map__value_size(map) ||
+	     info.max_entries != bpf_map__max_entries(map)))
+		unlink(path);
+	close(fd);
+}
+
 int kernel_pin_maps(struct bpf_object *object, const char *directory)
 {
 	char path[PATH_ROOM + 64];
@@ -177,6 +195,7 @@ int kernel_pin_maps(struct bpf_object *object, const char *directory)
 		if (bpf_map__is_internal(map))
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", directory, bpf_map__name(map));
+		drop_outgrown(path, map);
 		error = bpf_map__set_pin_path(map, path);
 		if (error)
 			return error;

@@ -32,7 +32,8 @@ bool kernel_pins_alive(const char *directory);
 int kernel_pins_remove(const char *directory);
 
 /* Before bpf_object__load: each map of the object is pinned as DIRECTORY/NAME, or the one pinned
- * there is taken. Maps of the compiler (.rodata and so on) are not pinned. Returns 0 or -errno. */
+ * there is taken, except counters and scratch memory (per-CPU arrays) of another shape, as after an
+ * upgrade. Maps of the compiler (.rodata and so on) are not pinned. Returns 0 or -errno. */
 int kernel_pin_maps(struct bpf_object *object, const char *directory);
 
 /* Attaches a program by a link pinned as DIRECTORY/NAME. If one is there on the same target, its

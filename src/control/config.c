@@ -410,6 +410,12 @@ unsigned int config_key_slot(const unsigned char key[32])
 	return key[31] & 1;
 }
 
+char *config_keys_text(const struct config_keys *keys, char text[8])
+{
+	snprintf(text, 8, "%u/%u", keys->count, config_key_slot(keys->keys[0]));
+	return text;
+}
+
 int config_keys_read(const char *path, struct config_keys *keys, struct buffer *errors)
 {
 	struct buffer text = BUFFER_EMPTY;

@@ -191,6 +191,7 @@ static void stop(struct front *front)
 	checks_end(front->checks);
 	peers_end(front->peers);
 	flow_sweep_end(front->sweep);
+	targets_end(front->targets);
 	neighbors_end(front->neighbors);
 	uv_close((uv_handle_t *)&front->terminate, NULL);
 	uv_close((uv_handle_t *)&front->interrupt, NULL);
@@ -262,6 +263,7 @@ static int run(struct front *front)
 			      uv_strerror(error));
 	front->checks = checks_start(front);
 	front->sweep = flow_sweep_start(front);
+	front->targets = targets_start(front);
 	daemon_signals(&front->loop, &front->terminate, &front->interrupt, on_signal, front);
 	uv_signal_init(&front->loop, &front->hangup);
 	front->hangup.data = front;

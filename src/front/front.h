@@ -20,6 +20,7 @@
 struct checks;
 struct peers;
 struct flow_sweep;
+struct targets;
 struct web_server;
 
 struct front {
@@ -43,6 +44,7 @@ struct front {
 	struct checks *checks;
 	struct peers *peers;
 	struct flow_sweep *sweep;
+	struct targets *targets;
 	struct web_server *web; /* NULL: none configured, or its address is taken */
 	uv_signal_t terminate, interrupt, hangup;
 };
@@ -104,6 +106,11 @@ void flow_sweep_end(struct flow_sweep *sweep);
 
 /* Open flows at the last sweep. */
 uint64_t flow_sweep_open(const struct flow_sweep *sweep);
+
+/* ---- targets.c: keeps room in the memory of central policies ---- */
+
+struct targets *targets_start(struct front *front);
+void targets_end(struct targets *targets);
 
 /* ---- status.c ---- */
 

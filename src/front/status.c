@@ -46,6 +46,7 @@ static json_t *front_section(const struct front *front)
 	static const char prefix[] = "fallback_";
 	int map = bpf_object__find_map_fd_by_name(front->object, "front_counters");
 	json_t *object = json_object(), *fallbacks = json_object();
+	char keys[8];
 
 	json_object_set_new(object, "flows",
 			    json_integer((json_int_t)flow_sweep_open(front->sweep)));
@@ -61,6 +62,7 @@ static json_t *front_section(const struct front *front)
 	/* Counted by service only. */
 	json_object_set_new(object, "bytes_in", json_integer(bytes_in(front)));
 	json_object_set_new(object, "fallbacks", fallbacks);
+	json_object_set_new(object, "keys", json_string(config_keys_text(&front->keys, keys)));
 	json_object_set_new(object, "xdp", json_string(front->native ? "native" : "generic"));
 	json_object_set_new(object, "interface", json_string(front->config.front.interface));
 	return object;
@@ -139,6 +141,8 @@ static json_t *node_section(const struct front *front, uint32_t id)
 			    json_boolean(peers_connected(front->peers, node->name)));
 	json_object_set_new(object, "version",
 			    json_integer((json_int_t)peers_version(front->peers, node->name)));
+	json_object_set_new(object, "keys",
+			    report ? json_incref(json_object_get(report, "keys")) : json_null());
 	json_object_set_new(object, "first_byte_ns", json_integer(totals.first_byte_ns));
 	json_object_set_new(object, "whole_ns", json_integer(totals.whole_ns));
 	json_object_set_new(object, "packets", json_integer((json_int_t)sum.counters.packets));

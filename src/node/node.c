@@ -81,6 +81,29 @@ static int begin(struct node *node)
 	return node_publish(node);
 }
 
+/* The keys may be others; all else comes from the front. */
+static void on_hangup(uv_signal_t *signal, int number)
+{
+	struct node *node = signal->data;
+	struct buffer errors = BUFFER_EMPTY;
+	struct config_keys keys;
+	int error;
+
+	(void)number;
+	error = config_keys_read(node->config.key_file, &keys, &errors);
+	if (!error) {
+		node->keys = keys;
+		datapath_keys(node->datapath, &keys);
+		error = datapath_refresh(node->datapath);
+	}
+	if (error)
+		log_line(LOG_LEVEL_ERROR, "the keys were not read again: %s",
+			 errors.length ? errors.data : strerror(-error));
+	else
+		log_line(LOG_LEVEL_INFO, "keys read again");
+	buffer_release(&errors);
+}
+
 static void stop(struct node *node)
 {
 	requests_end(node->requests);
@@ -90,6 +113,7 @@ static void stop(struct node *node)
 	neighbors_end(node->neighbors);
 	uv_close((uv_handle_t *)&node->terminate, NULL);
 	uv_close((uv_handle_t *)&node->interrupt, NULL);
+	uv_close((uv_handle_t *)&node->hangup, NULL);
 }
 
 static void on_signal(uv_signal_t *signal, int number)
@@ -137,6 +161,9 @@ static int run(struct node *node)
 	node->sweep = held_sweep_start(node);
 	node->link = link_start(node);
 	daemon_signals(&node->loop, &node->terminate, &node->interrupt, on_signal, node);
+	uv_signal_init(&node->loop, &node->hangup);
+	node->hangup.data = node;
+	uv_signal_start(&node->hangup, on_hangup, SIGHUP);
 	log_line(LOG_LEVEL_INFO, "node %s of cluster %s: attached to %s", node->name,
 		 node->config.name, node->self.interface);
 	uv_run(&node->loop, UV_RUN_DEFAULT);
@@ -234,7 +261,8 @@ const struct command command_node = {
 	.description =
 		"Loads the programs that build connections from what the front hands over, follow "
 		"them, and give them back at a request that belongs to another node. The programs "
-		"stay attached when the daemon ends; --detach takes them away.\n\nWith a command "
+		"stay attached when the daemon ends; --detach takes them away. SIGHUP "
+		"reads the keys again.\n\nWith a command "
 		"(add, set, del, list) it changes a running cluster's nodes instead.",
 	.commands = node_commands,
 	.options = option_specs,

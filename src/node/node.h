@@ -41,7 +41,7 @@ struct node {
 	struct link *link;
 	struct park *park;
 	struct held_sweep *sweep;
-	uv_signal_t terminate, interrupt;
+	uv_signal_t terminate, interrupt, hangup;
 };
 
 extern const struct command command_node;

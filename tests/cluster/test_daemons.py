@@ -389,3 +389,28 @@ def test_health_goes_by_what_the_node_says_of_its_server():
             await_that(lambda: "bound" not in nodes()["node1"]["down"], "the service is up")
     finally:
         change("service", "del", "bound")
+
+
+def test_keys_change_without_a_pause():
+    path = f"/run/baton/{LAB}/key"
+    old = open(path).read()
+    last = int(old.strip()[-1], 16)
+    new = "5a" * 31 + "5" + f"{last ^ 1:x}\n"
+    client = Client()
+
+    def put(lines, said):
+        with open(path, "w") as file:
+            file.write(lines)
+        for host in ["front", *NODES]:
+            os.kill(daemon_pid(host), signal.SIGHUP)
+        await_that(lambda: {status()["front"]["keys"], *(n["keys"] for n in nodes().values())} == {said},
+                   "all daemons have read the keys")
+        assert {client.get(f"/key/{number}") for number in range(30)} == set(NODES)
+
+    slot = last & 1
+    put(old + new, f"2/{slot}")
+    put(new + old, f"2/{slot ^ 1}")
+    put(new, f"1/{slot ^ 1}")
+    put(new + old, f"2/{slot ^ 1}")
+    put(old + new, f"2/{slot}")
+    put(old, f"1/{slot}")

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from labs import Lab, VIP, until, where
+from labs import Lab, until
 
 
 @pytest.fixture(name="lab", scope="module")
@@ -89,24 +89,6 @@ def test_daemons_killed_under_load(lab):
     finally:
         clients.stop()
     assert {host: text for host, text in lab.server_errors().items() if text} == {}
-
-
-def test_a_server_that_dies_is_left_alone(lab):
-    victim = "node2"
-    path = next(path for path in ("/t/v%d" % i for i in range(100)) if where(lab, path) == victim)
-    os.kill(lab.pids()[victim + "-server"], signal.SIGSTOP)
-    group = os.getpgid(lab.pids()[victim + "-server"])
-    os.killpg(group, signal.SIGSTOP)
-    try:
-        until(lambda: "web" in lab.node(victim)["down"], "the health check sees it")
-        with lab.connect() as connection:
-            answer = connection.get(path)
-            assert answer.node != victim and answer.body == path.encode() + b"\n"
-    finally:
-        os.killpg(group, signal.SIGCONT)
-    until(lambda: lab.node(victim)["down"] == {} and whole(lab), "the server is back")
-    with lab.connect() as connection:
-        assert connection.get(path).node == victim
 
 
 def test_servers_that_close_idle_connections(lab):

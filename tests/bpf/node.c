@@ -3,6 +3,13 @@
  * nothing. */
 #include "node.h"
 
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <pthread.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
 static void test_first_handoff(void **state)
 {
 	ROOT_ONLY();
@@ -362,6 +369,115 @@ static void test_oust_established(void **state)
 	(void)state;
 }
 
+/* A server in the middle of a system call on its socket: it sends from a page that isn't there
+ * until the test says so, and the kernel holds the socket's lock meanwhile. */
+struct busy {
+	int fd, fault;
+	char *page;
+	pthread_t thread;
+};
+
+static void *busy_send(void *owner)
+{
+	struct busy *busy = owner;
+
+	send(busy->fd, busy->page, 4096, MSG_NOSIGNAL);
+	return NULL;
+}
+
+static bool busy_begin(struct busy *busy, int fd)
+{
+	struct uffdio_api api = {.api = UFFD_API};
+	struct uffdio_register range = {.mode = UFFDIO_REGISTER_MODE_MISSING};
+	struct pollfd ready = {.events = POLLIN};
+
+	busy->fd = fd;
+	busy->fault = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	if (busy->fault < 0)
+		return false;
+	assert_int_equal(ioctl(busy->fault, UFFDIO_API, &api), 0);
+	busy->page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_true(busy->page != MAP_FAILED);
+	range.range.start = (uintptr_t)busy->page;
+	range.range.len = 4096;
+	assert_int_equal(ioctl(busy->fault, UFFDIO_REGISTER, &range), 0);
+	assert_int_equal(pthread_create(&busy->thread, NULL, busy_send, busy), 0);
+	ready.fd = busy->fault;
+	assert_int_equal(poll(&ready, 1, WIRE_WAIT_MS), 1); /* it is in the middle */
+	assert_int_equal(ready.revents, POLLIN);
+	return true;
+}
+
+static void busy_end(struct busy *busy)
+{
+	struct uffdio_zeropage fill = {.range = {.start = (uintptr_t)busy->page, .len = 4096}};
+
+	assert_int_equal(ioctl(busy->fault, UFFDIO_ZEROPAGE, &fill), 0);
+	assert_int_equal(pthread_join(busy->thread, NULL), 0);
+	munmap(busy->page, 4096);
+	close(busy->fault);
+}
+
+static int take_parked(void *owner, void *data, size_t size)
+{
+	assert_int_equal(size, sizeof(struct parked));
+	memcpy(owner, data, size);
+	return 0;
+}
+
+/* A request that comes to a socket that is still held by its server waits: it goes round a few
+ * times, then the daemon has it, and when the socket is gone it is served. */
+static void test_parked(void **state)
+{
+	static struct parked parked;
+	struct __sk_buff context = {0};
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = parked.frame, .ctx_in = &context,
+		    .ctx_size_in = sizeof(context), .repeat = 1);
+	struct ring_buffer *ring;
+	struct busy busy;
+	struct frame frame;
+	struct flow flow;
+	uint64_t bounced;
+	int old, fd;
+
+	ROOT_ONLY();
+	flow = flow_new(false);
+	ring = ring_buffer__new(bpf_map__fd(node->maps.parked), take_parked, &parked, NULL);
+	assert_non_null(ring);
+	old = begin(&flow);
+	if (!busy_begin(&busy, old)) {
+		print_message("# no userfaultfd here\n");
+		skip();
+	}
+	bounced = counter(NODE_COUNT_BOUNCED);
+	flow.generation++;
+	flow.handoff_seq = flow.seq = 3000000000;
+	flow.handoff_ack = flow.ack = 4294967290;
+	handoff(&flow, &frame, TCP_PSH, REQUEST);
+	assert_int_equal(wire_send(&wire, &frame), 0);
+	assert_int_equal(ring_buffer__poll(ring, WIRE_WAIT_MS), 1);
+	assert_int_equal(counter(NODE_COUNT_BOUNCED), bounced + PARK_BOUNCES);
+	assert_int_equal(parked.length, frame.length);
+	assert_memory_equal(parked.frame, frame.bytes, frame.length);
+	assert_int_equal(accept_now(&flow, 0), -1);
+
+	busy_end(&busy);
+	while (wire_receive(&wire, &frame, 0))
+		; /* what the old connection still had to say */
+	run.data_size_in = parked.length;
+	context.ifindex = parked.ifindex;
+	assert_int_equal(bpf_prog_test_run_opts(bpf_program__fd(node->progs.node_unpark), &run), 0);
+	fd = accept_now(&flow, WIRE_WAIT_MS);
+	assert_true(fd >= 0);
+	expect_request(fd, REQUEST);
+	flow.seq += strlen(REQUEST);
+	answer(&flow, fd, RESPONSE);
+	ring_buffer__free(ring);
+	close(fd);
+	close(old);
+	(void)state;
+}
+
 /* Every single thing that can be wrong with a header refuses it. */
 static void test_refused_headers(void **state)
 {
@@ -538,8 +654,9 @@ int main(void)
 		cmocka_unit_test(test_leave_and_return), cmocka_unit_test(test_stays_until_quiet),
 		cmocka_unit_test(test_leave_by_fin),	 cmocka_unit_test(test_ends_of_responses),
 		cmocka_unit_test(test_time_wait),	 cmocka_unit_test(test_oust_established),
-		cmocka_unit_test(test_refused_headers),	 cmocka_unit_test(test_bare_segments),
-		cmocka_unit_test(test_egress),		 cmocka_unit_test(test_no_listener),
+		cmocka_unit_test(test_parked),		 cmocka_unit_test(test_refused_headers),
+		cmocka_unit_test(test_bare_segments),	 cmocka_unit_test(test_egress),
+		cmocka_unit_test(test_no_listener),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

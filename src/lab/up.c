@@ -4,6 +4,7 @@
 #include "base/fail.h"
 #include "control/client.h"
 #include "lab/keeper.h"
+#include "lab/partition.h"
 #include "lab/servers.h"
 #include "lab/state.h"
 #include "lab/topology.h"
@@ -24,7 +25,7 @@ struct values {
 	const char *name, *policy, *server, *root, *place, *forward, *release;
 	uint64_t nodes, delay;
 	struct option_list hosts;
-	bool bare, query;
+	bool bare, partition, query;
 };
 
 static const struct option_spec options[] = {
@@ -52,6 +53,9 @@ static const struct option_spec options[] = {
 	 offsetof(struct values, delay), .least = 0, .most = 10},
 	{"host", 0, OPTION_LIST, "HOST", "one more host, from 10.77.0.201 on; may be repeated",
 	 offsetof(struct values, hosts)},
+	{"partition", 0, OPTION_FLAG, NULL,
+	 "every node has only the files that the policy places on it",
+	 offsetof(struct values, partition)},
 	{"bare", 0, OPTION_FLAG, NULL, "hosts and servers only, without Baton",
 	 offsetof(struct values, bare)},
 	{0},
@@ -223,7 +227,7 @@ static int build(const struct values *values, const char *root)
 	struct topology topology = {values->name, (unsigned int)values->nodes, &values->hosts,
 				    values->delay > 0};
 	json_t *list = json_array();
-	char kind[SERVER_KIND];
+	char kind[SERVER_KIND], part[STATE_ROOM];
 	int error;
 
 	if (topology_up(&topology) || server_certificate(values->name) ||
@@ -236,7 +240,11 @@ static int build(const struct values *values, const char *root)
 
 		snprintf(host, sizeof(host), "node%u", i);
 		server_kind(values->server, i, kind);
-		error = server_add(values->name, kind, host, root, list);
+		error = server_add(values->name, kind, host,
+				   values->partition
+					   ? partition_root(values->name, i, part, sizeof(part))
+					   : root,
+				   list);
 		if (error)
 			goto free_list;
 	}
@@ -254,6 +262,8 @@ static int build(const struct values *values, const char *root)
 	if (error < 0)
 		failed_errno(error, "lab: can't start the supervisor");
 	error = error < 0 ? error : await(values);
+	if (!error && values->partition)
+		error = partition_fill(values->name, root);
 free_list:
 	json_decref(list);
 	return error;
@@ -261,8 +271,13 @@ free_list:
 
 static int run(const struct command *self, int argc, char **argv)
 {
-	struct values values = {"lab", "hrw", "nginx", NULL,	 "inline", "direct",
-				"rst", 4,     0,       {{0}, 0}, false,	   false};
+	struct values values = {.name = "lab",
+				.policy = "hrw",
+				.server = "nginx",
+				.place = "inline",
+				.forward = "direct",
+				.release = "rst",
+				.nodes = 4};
 	char path[STATE_ROOM], root[PATH_MAX], kind[SERVER_KIND];
 	struct stat folder;
 	int error;
@@ -287,6 +302,8 @@ static int run(const struct command *self, int argc, char **argv)
 				       "at most 12, and "
 				       "does not begin with 'node'",
 				       values.hosts.items[i]);
+	if (values.bare && values.partition)
+		return misused("--partition goes by the cluster's policy; a --bare lab has none");
 	if (geteuid())
 		return failed("lab: network namespaces need root; run it with sudo");
 	error = state_make(values.name);
@@ -299,6 +316,8 @@ static int run(const struct command *self, int argc, char **argv)
 		error = write_key(values.name);
 	if (!error)
 		error = write_config(&values);
+	if (!error && values.partition)
+		error = partition_make(values.name, (unsigned int)values.nodes);
 	if (!error && !values.root)
 		error = server_sample_root(values.name);
 	if (error)

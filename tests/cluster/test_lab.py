@@ -66,6 +66,39 @@ def test_a_delay_line_holds_frames_up():
         lab.down()
 
 
+def test_a_partitioned_lab_serves_everything(tmp_path):
+    root = tmp_path / "root"
+    for i in range(30):
+        part = root / ("folder %d" % (i % 3))
+        part.mkdir(parents=True, exist_ok=True)
+        (part / ("f%d.txt" % i)).write_text("file %d\n" % i)
+    (root / "folder 1" / "index.html").write_text("an index\n")
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    lab = Lab("parts", "-n", 3, "--partition", "--root", root)
+    try:
+        parts = "/run/baton/%s/parts" % lab.name
+        held = {node: {os.path.relpath(os.path.join(at, name), os.path.join(parts, node))
+                       for at, _, names in os.walk(os.path.join(parts, node)) for name in names}
+                for node in ("node1", "node2", "node3")}
+        assert all(held.values())
+        # Every file once; the index perhaps under both its names.
+        assert 31 <= sum(map(len, held.values())) <= 32
+        with lab.connect() as connection:
+            for i in range(30):
+                answer = connection.get("/folder%%20%d/f%d.txt" % (i % 3, i))
+                assert (answer.status, answer.body) == (200, b"file %d\n" % i)
+                assert "folder %d/f%d.txt" % (i % 3, i) in held[answer.node]
+            assert connection.get("/folder%201/").body == b"an index\n"
+        with lab.connect("10.77.0.11") as connection:
+            assert connection.get("/folder%200/f0.txt").status == (200 if "folder 0/f0.txt" in held["node1"] else 404)
+    finally:
+        lab.down()
+    done = run("lab", "up", "--name", "rr%d" % os.getpid(), "-n", 2, "--partition", "--policy", "rr", check=False)
+    assert done.returncode == 1 and "goes by the target" in done.stderr
+    assert traces_of("rr%d" % os.getpid()) == []
+
+
 def test_demo_with_a_small_trace(tmp_path):
     trace = tmp_path / "small.tsv"
     trace.write_text("".join("%d\tGET\t/page%d\t200\t%d\n" % (1000 + i, i % 40, 1000 * (i % 40))

@@ -14,7 +14,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { PATIENCE_S = 10 }; /* from the signal to the end, at most */
+enum { PATIENCE_S = 30 }; /* from the signal to the end, at most */
 
 #define AT(member) offsetof(struct server_options, member)
 static const struct option_spec specs[] = {

@@ -7,7 +7,7 @@ import time
 import zlib
 
 
-def until(condition, what, seconds=20):
+def until(condition, what, seconds=60):
     """Polls until `condition` gives something true, and returns that."""
     deadline = time.monotonic() + seconds
     while True:

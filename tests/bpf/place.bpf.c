@@ -72,4 +72,34 @@ int place_target(struct xdp_md *context)
 	return XDP_PASS;
 }
 
+__u64 turn;
+__u32 cost_pool;
+
+/* What a decision costs: 1,000 targets in turn, each request done at once. */
+SEC("xdp")
+int place_cost(struct xdp_md *context)
+{
+	struct place_query query = {};
+	struct place_load *load;
+	__s32 node;
+
+	query.target = place_mix(turn++ % 1000);
+	query.client = query.target;
+	query.carp = query.target;
+	query.md5 = query.target;
+	query.random = place_mix(turn);
+	query.now_ns = turn * 100000;
+	query.pool = cost_pool;
+	node = place_choose(&query);
+	if (node > 0 && place_wants(cost_pool) & PLACE_WANT_LOAD) {
+		load = place_load_at(node);
+		if (load)
+			load->handed++;
+		load = place_load_at(PLACE_NODES_MAX + cost_pool);
+		if (load)
+			load->handed++;
+	}
+	return XDP_PASS;
+}
+
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -173,6 +173,33 @@ INLINE int take_new(struct __sk_buff *skb, struct work *work, const struct servi
 	return take_build(skb, work, flow);
 }
 
+enum { CONFIRM_MS = 1000 }; /* a confirmation is not repeated sooner */
+
+/* The front still wraps a flow that is held here: a client that has much to send before it hears
+ * anything. Tells it, with the bare segment in hand, which is as it was afterwards. Returns 0, or a
+ * negative errno: the segment is spoilt. */
+INLINE int take_confirm(struct __sk_buff *skb, struct work *work, struct held *flow, __u32 now_ms)
+{
+	struct cluster *cluster = cluster_here();
+	__u32 room;
+	int device;
+
+	if (!cluster || now_ms - flow->told_ms < CONFIRM_MS ||
+	    !send_front(cluster, flow->front)->reachable)
+		return 0;
+	flow->told_ms = now_ms;
+	send_header(work, cluster, flow, BATON_CONFIRM, 0);
+	device = send_wrap(skb, flow->front);
+	if (device < 0)
+		return device;
+	count(NODE_COUNT_CONFIRMED);
+	room = address_is_ipv4(&send_front(cluster, flow->front)->address) ? BATON_OVERHEAD_IPV4
+									   : BATON_OVERHEAD_IPV6;
+	if (bpf_clone_redirect(skb, device, 0))
+		count(NODE_COUNT_UNSENT);
+	return send_strip(skb, room, work->segment.protocol);
+}
+
 /* A segment of a handoff that has been taken: a later one of the client's, or a repeat. */
 INLINE int take_again(struct __sk_buff *skb, struct work *work, struct held *flow, __u32 state)
 {
@@ -202,7 +229,7 @@ INLINE int take_again(struct __sk_buff *skb, struct work *work, struct held *flo
 		return TC_ACT_SHOT;
 	now_ms = bpf_ktime_get_coarse_ns() / 1000000;
 	flow->seen_s = now_ms / 1000;
-	if (take_strip(skb, work))
+	if (take_strip(skb, work) || (state == HELD_OPEN && take_confirm(skb, work, flow, now_ms)))
 		return TC_ACT_SHOT;
 	return TC_ACT_OK;
 }

@@ -50,6 +50,7 @@ static void test_repeated_handoff(void **state)
 {
 	struct frame frame;
 	struct flow flow;
+	struct seen seen;
 	uint64_t repeated, taken;
 	int fd;
 
@@ -70,6 +71,15 @@ static void test_repeated_handoff(void **state)
 	assert_int_equal(counter(NODE_COUNT_TAKEN_FIRST), taken + 1);
 	assert_int_equal(counter(NODE_COUNT_REPEATED), repeated + 3);
 	assert_int_equal(accept_now(&flow, 0), -1);
+	/* The front learns that it need not wrap any more. */
+	do
+		expect_frame(&flow, &frame, &seen);
+	while (!seen.wrapped);
+	assert_true(seen.mac_good);
+	assert_int_equal(seen.header.type, BATON_CONFIRM);
+	assert_int_equal(ntohl(seen.header.generation), flow.generation);
+	while (wire_receive(&wire, &frame, 0))
+		;
 	close(fd);
 	(void)state;
 }

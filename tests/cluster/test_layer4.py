@@ -16,7 +16,6 @@ PORT = 7000
 def lab_with_services():
     lab = Lab("layer4", "-n", 2)
     both = ("--address", VIP, "--address", VIP6)
-    lab.baton("service", "add", "secure", *both, "--port", 443, "--protocol", "tls")
     lab.baton("service", "add", "stream", *both, "--port", PORT, "--protocol", "tcp", "--health", "none")
     lab.baton("service", "add", "datagrams", *both, "--port", PORT, "--protocol", "udp", "--health", "none")
     yield lab

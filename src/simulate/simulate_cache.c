@@ -1,4 +1,5 @@
-/* `baton simulate cache`: every policy, number of nodes and size of cache, on a trace. */
+/* `baton simulate cache` and `today`: every policy, number of nodes and size of cache, on a trace.
+ */
 #include "simulate/simulate.h"
 
 #include "base/clock.h"
@@ -6,6 +7,8 @@
 #include "base/plot.h"
 #include "base/table.h"
 #include "simulate/hits.h"
+#include "simulate/parameters.h"
+#include "simulate/presets.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -291,22 +294,8 @@ static int runs(const struct options *options, const struct workload *trace,
 	return error;
 }
 
-static int run(const struct command *self, int argc, char **argv)
+static int run_with(const struct command *self, int argc, char **argv, struct options options)
 {
-	struct options options = {
-		.format = "auto",
-		.nodes = "2,4,8,16",
-		.caches = "2%,10%,50%",
-		.size = 20000,
-		.objects = 10000,
-		.requests = 100000,
-		.alpha = 1,
-		.clients = 32,
-		.hit = 200 * NS_PER_US,
-		.miss = 20 * NS_PER_MS,
-		.mbit = 1000,
-		.seed = 1,
-	};
 	struct buffer reason = BUFFER_EMPTY;
 	struct hits_result *results = NULL;
 	struct workload trace = {0};
@@ -314,7 +303,7 @@ static int run(const struct command *self, int argc, char **argv)
 	int error;
 
 	if (command_parse(self, argc, argv, &options) < argc)
-		return misused("simulate cache takes no operands");
+		return misused("simulate %s takes no operands", self->name);
 	if (options.trace)
 		error = workload_read(&trace, options.trace, options.format, options.size, &reason);
 	else
@@ -339,6 +328,53 @@ static int run(const struct command *self, int argc, char **argv)
 	return error;
 }
 
+static int run(const struct command *self, int argc, char **argv)
+{
+	return run_with(self, argc, argv,
+			(struct options){
+				.format = "auto",
+				.nodes = "2,4,8,16",
+				.caches = "2%,10%,50%",
+				.size = 20000,
+				.objects = 10000,
+				.requests = 100000,
+				.alpha = 1,
+				.clients = 32,
+				.hit = 200 * NS_PER_US,
+				.miss = 20 * NS_PER_MS,
+				.mbit = 1000,
+				.seed = 1,
+			});
+}
+
+static int run_today(const struct command *self, int argc, char **argv)
+{
+	static const struct option_list none;
+	struct buffer reason = BUFFER_EMPTY;
+	struct parameters parameters;
+	int error = parameters_read(&parameters, PRESET_TODAY, NULL, &none, &reason);
+
+	buffer_release(&reason);
+	if (error)
+		return failed_errno(error, "simulate today");
+	return run_with(self, argc, argv,
+			(struct options){
+				.format = "auto",
+				.nodes = "16,64,256,1024",
+				.caches = "1%",
+				.policies = "rr,p2c,maglev,hrw,bounded-ch,lard-r,ds",
+				.size = parameter(&parameters, "object_bytes"),
+				.objects = parameter(&parameters, "objects"),
+				.requests = parameter(&parameters, "requests"),
+				.alpha = parameter(&parameters, "zipf"),
+				.clients = parameter(&parameters, "clients"),
+				.hit = parameter(&parameters, "hit_us") * NS_PER_US,
+				.miss = parameter(&parameters, "miss_us") * NS_PER_US,
+				.mbit = parameter(&parameters, "link_mbit"),
+				.seed = 1,
+			});
+}
+
 const struct command simulate_cache = {
 	.name = "cache",
 	.operands = "",
@@ -351,4 +387,18 @@ const struct command simulate_cache = {
 		"one). Caches keep the least recently used objects. share/traces has two traces.",
 	.options = specs,
 	.run = run,
+};
+
+const struct command simulate_today = {
+	.name = "today",
+	.operands = "",
+	.summary = "The same on hardware of today: 25 Gbit/s, NVMe, up to thousands of nodes",
+	.description =
+		"`baton simulate cache` with the numbers of share/simulate/today.conf for defaults "
+		"(the brackets in the list of options are those of `cache`): 200,000 objects of "
+		"100 kB, caches of 1 %, misses from NVMe, 16 to 1,024 nodes of 25 Gbit/s. The "
+		"front "
+		"is not modelled.",
+	.options = specs,
+	.run = run_today,
 };

@@ -92,24 +92,28 @@ static void usage_line(const struct command *self, FILE *out, const char *name)
 /* Prints `text` wrapped to 80 columns behind `indent` blanks; the first line starts at `column`. */
 static void wrapped(const char *text, int indent, int column)
 {
+	int blanks = 0; /* before the next word, if it stays on the line */
+
 	while (*text) {
 		int length = (int)strcspn(text, " \n");
 
-		if (column + length > 79 && column > indent) {
+		if (length && column + blanks + length > 79 && column > indent) {
 			printf("\n%*s", indent, "");
 			column = indent;
+			blanks = 0;
 		}
-		printf("%.*s", length, text);
-		column += length;
+		if (length)
+			printf("%*s%.*s", blanks, "", length, text);
+		column += length ? blanks + length : 0;
+		blanks = length ? 0 : blanks;
 		text += length;
 		if (*text == '\n') {
-			printf("\n%*s", indent, "");
+			printf("\n%*s", text[1] && text[1] != '\n' ? indent : 0, "");
 			column = indent;
+			blanks = 0;
 			text++;
 		} else if (*text == ' ') {
-			if (column < 79)
-				putchar(' ');
-			column++;
+			blanks++;
 			text++;
 		}
 	}

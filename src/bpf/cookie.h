@@ -40,8 +40,9 @@
 	X(536)                                                                                     \
 	X(1024)                                                                                    \
 	X(1220)                                                                                    \
-	X(1280) X(1300) X(1340) X(1360) X(1380) X(1400) X(1412) X(1432) X(1440) X(1452) X(1460)    \
-		X(4016) X(8940)
+	X(1280)                                                                                    \
+	X(1300) X(1340) X(1360) X(1380) X(1400) X(1412) X(1432) X(1440) X(1452) X(1460) X(4016)    \
+		X(8940)
 #define COOKIE_MSS_COARSE(X) X(536) X(1220) X(1300) X(1360) X(1400) X(1440) X(1460) X(8940)
 
 /* The index of the largest value not above `mss`; 0 also where there is none. Written as a sum, so

@@ -1,5 +1,6 @@
-/* Passes every frame. A veth device delivers what its peer's XDP program sends (XDP_TX, redirects) only
- * while it has an XDP program of its own; `lab up` puts this one on the other end of the front's. */
+/* Passes every frame. A veth device delivers what its peer's XDP program sends (XDP_TX, redirects)
+ * only while it has an XDP program of its own; `lab up` puts this one on the other end of the
+ * front's. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 

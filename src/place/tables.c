@@ -32,43 +32,52 @@ static bool is_prime(__u32 n)
 	return n > 1;
 }
 
-int maglev_fill(__u16 *entries, __u32 slots, const struct place_member *members, __u32 count,
-		__u32 most)
+int maglev_fill(__u16 *entries, __u32 slots, struct maglev_order *orders, __u32 count, __u32 most)
 {
-	struct {
-		__u32 offset, skip, next, credit;
-	} *order = calloc(count, sizeof(*order));
 	bool *taken = calloc(slots, sizeof(*taken));
 	__u32 filled = 0;
 
-	if (!order || !taken) {
-		free(order);
-		free(taken);
+	if (!taken)
 		return -ENOMEM;
-	}
-	for (__u32 i = 0; i < count; i++) {
-		order[i].offset = place_mix(members[i].hash) % slots;
-		order[i].skip = place_mix(members[i].hash ^ PLACE_HASH_START) % (slots - 1) + 1;
-		order[i].next = order[i].offset;
-	}
 	for (;;) {
 		for (__u32 i = 0; i < count; i++) {
-			order[i].credit += members[i].weight;
-			if (order[i].credit < most)
+			struct maglev_order *order = &orders[i];
+
+			order->credit += order->weight;
+			if (order->credit < most)
 				continue;
-			order[i].credit -= most;
-			while (taken[order[i].next])
-				order[i].next = ((__u64)order[i].next + order[i].skip) % slots;
-			taken[order[i].next] = true;
-			entries[order[i].next] = i;
+			order->credit -= most;
+			while (taken[order->next])
+				order->next = ((__u64)order->next + order->skip) % slots;
+			taken[order->next] = true;
+			entries[order->next] = i;
 			if (++filled == slots)
 				goto done;
 		}
 	}
 done:
-	free(order);
 	free(taken);
 	return 0;
+}
+
+static int permutations_fill(struct place_table *table, const struct place_pool *pool,
+			     const struct place_member *members, __u32 slots)
+{
+	struct maglev_order *orders = calloc(pool->up, sizeof(*orders));
+	__u16 *entries = slots_new(table, slots);
+	int error = -ENOMEM;
+
+	if (orders && entries) {
+		for (__u32 i = 0; i < pool->up; i++) {
+			orders[i].next = place_mix(members[i].hash) % slots;
+			orders[i].skip =
+				place_mix(members[i].hash ^ PLACE_HASH_START) % (slots - 1) + 1;
+			orders[i].weight = members[i].weight;
+		}
+		error = maglev_fill(entries, slots, orders, pool->up, pool->weight_most);
+	}
+	free(orders);
+	return error;
 }
 
 /* nginx's smooth weighted round robin, one period of it. */
@@ -240,7 +249,6 @@ int place_table_fill(struct place_table *table, const struct place_pool *pool,
 		     struct place_member *members, __u32 divisor, const struct place_plan *plan)
 {
 	__u32 slots = plan->slots ? plan->slots : pool->count <= 512 ? 65537 : 655373;
-	__u16 *entries;
 
 	switch (pool->policy) {
 	case PLACE_WRR:
@@ -251,9 +259,7 @@ int place_table_fill(struct place_table *table, const struct place_pool *pool,
 	case PLACE_MAGLEV:
 		if (!is_prime(slots) || slots <= pool->up)
 			return -EINVAL;
-		entries = slots_new(table, slots);
-		return entries ? maglev_fill(entries, slots, members, pool->up, pool->weight_most)
-			       : -ENOMEM;
+		return permutations_fill(table, pool, members, slots);
 	case PLACE_MIT_CH:
 	case PLACE_BOUNDED_CH:
 		return ring_fill(table, pool, members, divisor);

@@ -15,10 +15,15 @@ struct place_table {
 int place_table_fill(struct place_table *table, const struct place_pool *pool,
 		     struct place_member *members, __u32 divisor, const struct place_plan *plan);
 
-/* Maglev's table of `slots` entries for members with these hashes and weights; `entries` are member
- * indices. Every weight is at least 1 and `most` the largest one. Returns 0 or -ENOMEM. */
-int maglev_fill(__u16 *entries, __u32 slots, const struct place_member *members, __u32 count,
-		__u32 most);
+/* A member's order of preference: begins at `next` (its offset at first), goes on by `skip`, modulo
+ * the slots. `credit` begins with 0. */
+struct maglev_order {
+	__u32 next, skip, weight, credit;
+};
+
+/* Maglev's table of `slots` (a prime) entries, which are indices of `orders`, which are used up.
+ * Every weight is at least 1, `most` is the largest one. Returns 0 or -ENOMEM. */
+int maglev_fill(__u16 *entries, __u32 slots, struct maglev_order *orders, __u32 count, __u32 most);
 
 /* CARP's hash of a member's name, and the load multipliers of members by their weights. */
 __u32 carp_member_hash(const char *name);

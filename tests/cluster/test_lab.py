@@ -73,8 +73,6 @@ def test_a_partitioned_lab_serves_everything(tmp_path):
         part.mkdir(parents=True, exist_ok=True)
         (part / ("f%d.txt" % i)).write_text("file %d\n" % i)
     (root / "folder 1" / "index.html").write_text("an index\n")
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
     lab = Lab("parts", "-n", 3, "--partition", "--root", root)
     try:
         parts = "/run/baton/%s/parts" % lab.name

@@ -1,7 +1,9 @@
 """The same with Apache, Squid, Node and nginx, unmodified, side by side; and connections that must stay."""
 
 import hashlib
+import pathlib
 import random
+import tempfile
 
 import pytest
 
@@ -11,14 +13,15 @@ SERVERS = {"node1": "nginx", "node2": "apache", "node3": "squid", "node4": "node
 
 
 @pytest.fixture(name="root", scope="module")
-def files(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("root")
-    for part in [folder, *folder.parents[:2]]:
-        part.chmod(0o755)
-    for i in range(48):
-        (folder / ("f%d" % i)).write_bytes(random.Random(i).randbytes(37 * i * i + i))
-    (folder / "index.html").write_text("hello\n")
-    return folder
+def files():
+    """Not in pytest's own folder: that is closed to the users that servers run as."""
+    with tempfile.TemporaryDirectory(prefix="baton-servers-") as name:
+        folder = pathlib.Path(name)
+        folder.chmod(0o755)
+        for i in range(48):
+            (folder / ("f%d" % i)).write_bytes(random.Random(i).randbytes(37 * i * i + i))
+        (folder / "index.html").write_text("hello\n")
+        yield folder
 
 
 @pytest.fixture(name="lab", scope="module")

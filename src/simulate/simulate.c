@@ -5,7 +5,7 @@ static const struct command *const commands[] = {&simulate_cache, &simulate_hong
 
 const struct command command_simulate = {
 	.name = "simulate",
-	.operands = "COMMAND",
+	.operands = "",
 	.summary = "Run the same policies on simulated hardware of any size",
 	.description =
 		"Discrete events around the very code that the kernel's programs place with. "

@@ -414,3 +414,21 @@ def test_keys_change_without_a_pause():
     put(new + old, f"2/{slot ^ 1}")
     put(old + new, f"2/{slot}")
     put(old, f"1/{slot}")
+
+
+def test_detach_takes_everything_out():
+    """The last test here: the cluster does not serve any more behind it."""
+
+    def link():
+        return subprocess.run(["nsenter", f"--net=/run/netns/baton-{LAB}-front", "ip", "link", "show", "eth0"],
+                              capture_output=True, text=True, check=True).stdout
+
+    file = f"/run/baton/{LAB}/baton.yaml"
+    assert "xdp" in link()
+    baton("front", "-c", file, "--detach", name=False)
+    baton("node", "-c", file, "--name", "node1", "--detach", name=False)
+    assert not os.path.exists(f"/sys/fs/bpf/baton/{LAB}/front")
+    assert not os.path.exists(f"/sys/fs/bpf/baton/{LAB}/node-node1")
+    assert os.path.exists(f"/sys/fs/bpf/baton/{LAB}/node-node2")
+    await_that(lambda: "xdp" not in link(), "XDP is off the device")
+    baton("front", "-c", file, "--detach", name=False)  # nothing there is no error

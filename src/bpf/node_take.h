@@ -204,6 +204,7 @@ INLINE int take_confirm(struct __sk_buff *skb, struct work *work, struct held *f
 INLINE int take_again(struct __sk_buff *skb, struct work *work, struct held *flow, __u32 state)
 {
 	__u32 socket, now_ms;
+	int wanted;
 
 	count(NODE_COUNT_REPEATED);
 	if (state == HELD_LEFT)
@@ -225,11 +226,17 @@ INLINE int take_again(struct __sk_buff *skb, struct work *work, struct held *flo
 			return take_build(skb, work, flow);
 		}
 	}
-	if (request_follow(skb, flow) < 0)
+	wanted = request_follow(skb, flow);
+	if (wanted < 0)
 		return TC_ACT_SHOT;
 	now_ms = bpf_ktime_get_coarse_ns() / 1000000;
 	flow->seen_s = now_ms / 1000;
-	if (take_strip(skb, work) || (state == HELD_OPEN && take_confirm(skb, work, flow, now_ms)))
+	if (take_strip(skb, work))
+		return TC_ACT_SHOT;
+	/* Where every segment is wrapped, requests for others are too. */
+	if (wanted && state == HELD_OPEN)
+		return move_flow(skb, flow, wanted);
+	if (state == HELD_OPEN && take_confirm(skb, work, flow, now_ms))
 		return TC_ACT_SHOT;
 	return TC_ACT_OK;
 }

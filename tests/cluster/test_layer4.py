@@ -1,4 +1,4 @@
-"""Services that aren't HTTP: TLS handed over by server name, TCP and UDP only forwarded."""
+"""Services that go otherwise: TLS by server name, TCP and UDP only forwarded, HTTP through a tunnel."""
 
 import contextlib
 import socket
@@ -169,3 +169,19 @@ def test_tcp_of_a_node_that_drains_goes_on(lab):
                 assert other.recv(100).split()[0] != node
         lab.baton("ready", node.decode())
         until(lambda: lab.node(node.decode())["state"] == "up", "the node is up again")
+
+
+def test_http_through_a_tunnel_moves_too():
+    lab = Lab("tunnel", "-n", 2, "--forward", "tunnel")
+    try:
+        nodes = []
+        with lab.connect() as connection:
+            for i in range(60):
+                answer = connection.get("/t/tunnel%d" % i)
+                assert answer.body.decode() == "/t/tunnel%d\n" % i
+                nodes.append(answer.node)
+        moved = sum(1 for before, after in zip(nodes, nodes[1:]) if before != after)
+        front = lab.status()["front"]
+        assert moved >= 10 and front["handoffs_later"] >= moved and front["bare"] == 0
+    finally:
+        lab.down()

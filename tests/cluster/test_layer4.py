@@ -15,11 +15,13 @@ PORT = 7000
 @pytest.fixture(name="lab", scope="module")
 def lab_with_services():
     lab = Lab("layer4", "-n", 2)
-    both = ("--address", VIP, "--address", VIP6)
-    lab.baton("service", "add", "stream", *both, "--port", PORT, "--protocol", "tcp", "--health", "none")
-    lab.baton("service", "add", "datagrams", *both, "--port", PORT, "--protocol", "udp", "--health", "none")
-    yield lab
-    lab.down()
+    both = ("--address", VIP, "--address", VIP6, "--port", PORT, "--health", "none")
+    try:
+        lab.baton("service", "add", "stream", *both, "--protocol", "tcp")
+        lab.baton("service", "add", "datagrams", *both, "--protocol", "udp")
+        yield lab
+    finally:
+        lab.down()
 
 
 @contextlib.contextmanager

@@ -392,7 +392,7 @@ static const struct option_spec service_options[] = {
 	 offsetof(struct options, target)},
 	{"place", 0, OPTION_TEXT, "WHERE", "where first requests are read: inline|spread [inline]",
 	 offsetof(struct options, place)},
-	{"forward", 0, OPTION_TEXT, "HOW", "direct|tunnel|nat [direct]",
+	{"forward", 0, OPTION_TEXT, "HOW", "direct|tunnel [direct]",
 	 offsetof(struct options, forward)},
 	{"release", 0, OPTION_TEXT, "HOW", "how a socket that was left ends: rst|fin [rst]",
 	 offsetof(struct options, release)},

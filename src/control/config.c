@@ -274,6 +274,10 @@ static void read_services(struct schema *schema, const struct schema_node *list,
 		if (place_policy_by_name(service->policy) < 0)
 			schema_error(schema, service->line, "policy", "'%s' is none of %s",
 				     service->policy, place_policy_names());
+		if (service->forward == FORWARD_NAT)
+			schema_error(schema, service->line, "forward",
+				     "nat is not in this version; direct and tunnel are, and need "
+				     "the service's addresses on each node");
 		serving_nodes(schema, config, service, &reading.nodes);
 		config->service_count++;
 		for (unsigned int j = 0; j < i; j++)

@@ -113,6 +113,10 @@ static void wrong(void **state)
 	refused("name: node2", "name: node1",
 		"f.yaml:20: name: 'node1' is also the node of line 19; names must differ\n"
 		"f.yaml:15: nodes: there is no node 'node2'; it must be listed under 'nodes'\n");
+	refused("port: 25", "port: 25, forward: nat",
+		"f.yaml:17: forward: nat is not in this version; direct and tunnel are, and need "
+		"the "
+		"service's addresses on each node\n");
 	refused("port: 25", "port: 80",
 		"f.yaml:17: addresses: 10.77.0.100 port 80 is also the service's of line 11\n");
 	refused("10.77.0.12\n", "node2.example\n",

@@ -60,7 +60,8 @@ static int on_socket(const struct nlmsghdr *message, void *data)
 		bool fits = any ? (v4 ? address_is_ipv4(vip) : !only6 || !address_is_ipv4(vip))
 				: address_equal(&address, vip);
 
-		if (fits && multipath)
+		/* Layer-4 services make their connections themselves. */
+		if (fits && multipath && search->service->protocol != PROTOCOL_TCP)
 			search->multipath = true;
 		else if (fits)
 			search->served[i] = true;

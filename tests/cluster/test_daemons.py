@@ -369,6 +369,11 @@ def test_check_finds_servers_that_cannot_be_handed_to(tmp_path):
     with listening("node1", socket.IPPROTO_MPTCP):
         code, said = check()
         assert code == 1 and "Multipath TCP" in said and "GODEBUG=multipathtcp=0" in said
+    with listening("node1", socket.IPPROTO_MPTCP):  # connections of layer 4 are made with the server itself
+        http = other.read_text()
+        other.write_text(http.replace("protocol: http", "protocol: tcp", 1).replace(f', "{VIP6}"', "", 1))
+        assert check() == (0, "")
+        other.write_text(http)
     with listening("node1", address="10.77.0.11"):
         code, said = check()
         assert code == 1 and f"listens at 10.77.0.11:81, not at {VIP}" in said

@@ -38,10 +38,11 @@ static const struct command *const commands[] = {
 	&command_reload,
 	&command_service,
 	&command_simulate,
-	&command_status,
 	&command_sink,
+	&command_status,
 	&command_top,
-	&command_web, &command_weight,
+	&command_web,
+	&command_weight,
 	&command_where,
 	NULL,
 };

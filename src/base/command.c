@@ -85,8 +85,8 @@ int parse_duration(const char *text, uint64_t *nanoseconds)
 static void usage_line(const struct command *self, FILE *out, const char *name)
 {
 	fprintf(out, "Usage: %s%s%s%s%s\n", name, self->options ? " [OPTION]..." : "",
-		self->commands ? " COMMAND" : "", self->operands && *self->operands ? " " : "",
-		self->operands ? self->operands : "");
+		self->commands ? self->options ? " [COMMAND]" : " COMMAND" : "",
+		self->operands && *self->operands ? " " : "", self->operands ? self->operands : "");
 }
 
 /* Prints `text` wrapped to 80 columns behind `indent` blanks; the first line starts at `column`. */
@@ -281,6 +281,8 @@ int command_parse(const struct command *self, int argc, char **argv, void *value
 			if (options[i].letter == got)
 				assign(&options[i], optarg, values);
 	}
+	if (optind < argc && !self->commands && !(self->operands && *self->operands))
+		wrong("no operands are taken, not '%s'%s", argv[optind], "");
 	return optind;
 }
 

@@ -50,8 +50,9 @@ struct command {
 };
 
 /* Fills `values` from argv. Returns the index of the first operand in argv (operands are moved
- * behind the options unless options_first). --help prints help and exits 0; anything wrong prints
- * one line and exits 2: parsing happens at the program's edge only. */
+ * behind the options unless options_first). --help prints help and exits 0; anything wrong,
+ * operands for a command that names none among it, prints one line and exits 2: parsing happens at
+ * the program's edge only. */
 int command_parse(const struct command *self, int argc, char **argv, void *values);
 
 /* Runs the subcommand named by argv[1], or prints what there is; the `run` of a command with

@@ -384,9 +384,7 @@ static int run_compare(const struct command *self, int argc, char **argv)
 	ssize_t length;
 	int error;
 
-	if (command_parse(self, argc, argv, &values) < argc)
-		return misused("compare takes no operands; '%s --help' lists the options",
-			       command_path());
+	command_parse(self, argc, argv, &values);
 	if (check_words(values.sizes, ",100B,1KB,10KB,100KB,1MB,", "sizes") ||
 	    check_words(values.modes, ",keepalive,close,", "modes") ||
 	    choose_peers(&run, values.peers))

@@ -40,9 +40,7 @@ static int run_serve(const struct command *self, int argc, char **argv)
 	struct serve_values values = {"127.0.0.1:3180", NULL, "3g", 8 << 20, 50000000, 2, false};
 	struct serve_options options;
 
-	if (command_parse(self, argc, argv, &values) < argc)
-		return misused("distill serve takes no operands; '%s --help' lists the options",
-			       command_path());
+	command_parse(self, argc, argv, &values);
 	if (values.parent &&
 	    (strncmp(values.parent, "http", 4) || values.parent[strlen(values.parent) - 1] == '/'))
 		return misused("--parent %s is not of the form http://HOST:PORT, without a path",

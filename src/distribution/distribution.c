@@ -312,14 +312,13 @@ static int run(const struct command *self, int argc, char **argv)
 				  .runs = PAPER_RUNS,
 				  .forward = "direct",
 				  .sizes = "uniform:1-1000"};
-	int first = command_parse(self, argc, argv, &options), result;
+	int result;
 	char made[] = "/tmp/baton-distribution-XXXXXX";
 	struct place place = {.sizes = options.sizes, .rate = options.rate};
 	struct run *runs;
 	ssize_t length;
 
-	if (argc != first)
-		return misused("'%s' takes no operands", command_path());
+	command_parse(self, argc, argv, &options);
 	length = readlink("/proc/self/exe", place.program, sizeof(place.program) - 1);
 	if (length < 0)
 		return failed_errno(errno, "/proc/self/exe");

@@ -339,10 +339,9 @@ static int run_run(const struct command *self, int argc, char **argv)
 	};
 	struct results results = {0};
 	struct plan plan;
-	int first = command_parse(self, argc, argv, &options), result, error;
+	int result, error;
 
-	if (first < argc)
-		return misused("unexpected '%s'", argv[first]);
+	command_parse(self, argc, argv, &options);
 	result = check(&options, &plan);
 	if (result)
 		return result;

@@ -156,12 +156,11 @@ static int run_serve(const struct command *self, int argc, char **argv)
 	struct server_options options = {
 		.model = "epoll", .accept = "parent", .port = 1234, .queue = 128, .workers = 8};
 	struct server server = {.options = &options};
-	int error, first = command_parse(self, argc, argv, &options);
+	int error;
 	const char *place = options.address ? options.address : "all addresses";
 	size_t model = 0;
 
-	if (first < argc)
-		return misused("unexpected '%s'", argv[first]);
+	command_parse(self, argc, argv, &options);
 	while (strcmp(models[model].name, options.model))
 		model++;
 	raise_limit();

@@ -288,8 +288,7 @@ static int command(const struct command *self, int argc, char **argv)
 	struct front front = {0};
 	int error;
 
-	if (command_parse(self, argc, argv, &options) < argc)
-		return misused("'%s' takes no operands", command_path());
+	command_parse(self, argc, argv, &options);
 	error = daemon_configuration(options.file, options.detach ? NULL : &front.keys,
 				     &front.config);
 	if (error)

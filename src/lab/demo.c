@@ -204,9 +204,7 @@ static int run(const struct command *self, int argc, char **argv)
 	const char *place = getenv("TMPDIR");
 	int error;
 
-	if (command_parse(self, argc, argv, &demo.values) < argc)
-		return misused("lab demo takes no operands; '%s --help' lists the options",
-			       command_path());
+	command_parse(self, argc, argv, &demo.values);
 	error = find_trace(&demo);
 	if (error)
 		return failed_errno(

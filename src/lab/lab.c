@@ -37,9 +37,7 @@ static int run_down(const struct command *self, int argc, char **argv)
 	bool found;
 	int error;
 
-	if (command_parse(self, argc, argv, &values) < argc)
-		return misused("lab down takes no operands; '%s --help' lists the options",
-			       command_path());
+	command_parse(self, argc, argv, &values);
 	if (!state_name_good(values.name))
 		return misused("--name %s is not a lab's name", values.name);
 	error = keeper_stop(values.name);
@@ -83,9 +81,7 @@ static int run_status(const struct command *self, int argc, char **argv)
 	json_t *list, *one;
 	size_t i;
 
-	if (command_parse(self, argc, argv, &values) < argc)
-		return misused("lab status takes no operands; '%s --help' lists the options",
-			       command_path());
+	command_parse(self, argc, argv, &values);
 	if (!state_name_good(values.name) || access(state_path(values.name, "", path), F_OK))
 		return failed("lab: there is no lab '%s'; 'baton lab up' makes one", values.name);
 	list = json_load_file(state_path(values.name, "processes.json", path), 0, NULL);

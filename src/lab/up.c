@@ -282,9 +282,7 @@ static int run(const struct command *self, int argc, char **argv)
 	struct stat folder;
 	int error;
 
-	if (command_parse(self, argc, argv, &values) < argc)
-		return misused("lab up takes no operands; '%s --help' lists the options",
-			       command_path());
+	command_parse(self, argc, argv, &values);
 	if (!state_name_good(values.name))
 		return misused(
 			"--name %s: a lab's name has letters, digits, '_' and '.', at most %d",

@@ -302,8 +302,7 @@ static int run_with(const struct command *self, int argc, char **argv, struct op
 	struct lists lists;
 	int error;
 
-	if (command_parse(self, argc, argv, &options) < argc)
-		return misused("simulate %s takes no operands", self->name);
+	command_parse(self, argc, argv, &options);
 	if (options.trace)
 		error = workload_read(&trace, options.trace, options.format, options.size, &reason);
 	else

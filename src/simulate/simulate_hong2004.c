@@ -229,8 +229,7 @@ static int run(const struct command *self, int argc, char **argv)
 	unsigned int step;
 	int error;
 
-	if (command_parse(self, argc, argv, &options) < argc)
-		return misused("simulate hong2004 takes no operands");
+	command_parse(self, argc, argv, &options);
 	if (parameters_read(&parameters, PRESET_HONG, options.parameters, &options.changes,
 			    &reason)) {
 		error = misused("simulate: %s", reason.data);

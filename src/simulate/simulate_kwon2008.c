@@ -278,8 +278,7 @@ static int run(const struct command *self, int argc, char **argv)
 	struct outcome *outcome;
 	int error;
 
-	if (command_parse(self, argc, argv, &options) < argc)
-		return misused("simulate kwon2008 takes no operands");
+	command_parse(self, argc, argv, &options);
 	if (parameters_read(&parameters, PRESET_KWON, options.parameters, &options.changes,
 			    &reason)) {
 		error = misused("simulate: %s", reason.data);

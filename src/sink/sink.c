@@ -286,10 +286,9 @@ static void print_counts(const struct sink *sink)
 static int run(const struct command *self, int argc, char **argv)
 {
 	struct sink sink = {.options = {.port = 9000, .limit = 1 << 30}};
-	int first = command_parse(self, argc, argv, &sink.options), result;
+	int result;
 
-	if (argc != first)
-		return misused("'%s' takes no operands", command_path());
+	command_parse(self, argc, argv, &sink.options);
 	result = listen_on(&sink);
 	if (result == -EINVAL)
 		return misused("--address '%s' is no address", sink.options.address);

@@ -234,9 +234,7 @@ static int run(const struct command *self, int argc, char **argv)
 	uint64_t then = 0, looks = 0;
 	int error;
 
-	if (command_parse(self, argc, argv, &values) < argc)
-		return misused("top takes no operands; '%s --help' lists the options",
-			       command_path());
+	command_parse(self, argc, argv, &values);
 	while (strcmp(view_sort_name(screen.sort), values.sort))
 		screen.sort++;
 	if (!values.batch && !isatty(1))

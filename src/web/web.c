@@ -26,9 +26,7 @@ static int run(const struct command *self, int argc, char **argv)
 	sigset_t ends;
 	int error, got;
 
-	if (command_parse(self, argc, argv, &values) < argc)
-		return misused("web takes no operands; '%s --help' lists the options",
-			       command_path());
+	command_parse(self, argc, argv, &values);
 	if (endpoint_parse(values.listen, &listen))
 		return misused("--listen %s is not ADDRESS:PORT", values.listen);
 	status = client_ask(values.name, "front", json_pack("{s:s}", "command", "status"));

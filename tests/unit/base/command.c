@@ -52,7 +52,8 @@ static const struct option_spec options[] = {
 
 static void parsed(void **state)
 {
-	const struct command command = {.name = "x", .summary = "x", .options = options};
+	const struct command command = {
+		.name = "x", .operands = "WHERE...", .summary = "x", .options = options};
 	char *argv[] = {"x",  "here", "-f",	  "--text", "two", "-c9",
 			"-i", "a",    "--item=b", "there",  NULL};
 	struct values values = {0};
@@ -71,8 +72,11 @@ static void parsed(void **state)
 
 static void options_first(void **state)
 {
-	const struct command command = {
-		.name = "x", .summary = "x", .options = options, .options_first = true};
+	const struct command command = {.name = "x",
+					.operands = "WHERE...",
+					.summary = "x",
+					.options = options,
+					.options_first = true};
 	char *argv[] = {"x", "-f", "host", "-c", "other", NULL};
 	struct values values = {0};
 

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { SOURCES_MOST = 65536 };
+
 static int address_parse(const char *text, struct sockaddr_storage *address)
 {
 	struct sockaddr_in *four = (struct sockaddr_in *)address;
@@ -36,11 +38,11 @@ static unsigned char *address_bytes(struct sockaddr_storage *address, size_t *le
 
 int load_sources(const char *list, struct sockaddr_storage **sources)
 {
-	struct sockaddr_storage *row = NULL, first, last;
+	struct sockaddr_storage *row = calloc(SOURCES_MOST, sizeof(*row)), first, last;
 	size_t count = 0, length;
 	char item[128];
 
-	while (*list) {
+	while (row && *list) {
 		size_t end = strcspn(list, ",");
 		char *dash;
 
@@ -56,13 +58,10 @@ int load_sources(const char *list, struct sockaddr_storage **sources)
 		    first.ss_family != last.ss_family)
 			goto bad;
 		for (;;) {
-			struct sockaddr_storage *grown;
 			unsigned char *bytes;
 
-			grown = reallocarray(row, count + 1, sizeof(*row));
-			if (!grown || count == 65536)
+			if (count == SOURCES_MOST)
 				goto bad;
-			row = grown;
 			row[count++] = first;
 			if (!memcmp(&first, &last, sizeof(first)))
 				break;

@@ -36,31 +36,6 @@ enum {
 	CWND_MAX = 1024,
 };
 
-enum { ASTRAY_PER_MS = 32 }; /* segments a CPU sends back to the front in a millisecond at most */
-
-/* A bare segment of a flow that isn't here: what is in it belongs to somebody, the front knows to
- * whom. Never to the stack, which would reset a connection that lives elsewhere. */
-INLINE int astray(struct __sk_buff *skb, struct work *work, const struct held *flow)
-{
-	struct cluster *cluster = cluster_here();
-	__u32 now_ms = bpf_ktime_get_coarse_ns() / 1000000;
-
-	if (work->astray_ms != now_ms) {
-		work->astray_ms = now_ms;
-		work->astray_count = 0;
-	}
-	if (!cluster || work->segment.flags & TCP_FLAG_BIT_RST || skb->gso_segs > 1 ||
-	    (!work->segment.length && !(work->segment.flags & TCP_FLAG_BIT_FIN)) ||
-	    work->astray_count >= ASTRAY_PER_MS) {
-		count(NODE_COUNT_ASTRAY_DROPPED);
-		return TC_ACT_SHOT;
-	}
-	work->astray_count++;
-	count(NODE_COUNT_ASTRAY);
-	send_header(work, cluster, flow, BATON_ASTRAY, 0);
-	return send_wrapped(skb, flow ? flow->front : 0);
-}
-
 /* A bare segment to one of our services. */
 SUBPROGRAM int bare_in(struct __sk_buff *skb)
 {
@@ -78,14 +53,14 @@ SUBPROGRAM int bare_in(struct __sk_buff *skb)
 	}
 	flow = bpf_map_lookup_elem(&held, &work->segment.key);
 	if (!flow)
-		return astray(skb, work, NULL);
+		return send_astray(skb, work, NULL);
 	switch (owner_state(flow->owner)) {
 	case HELD_OPEN:
 		break;
 	case HELD_LEFT:
 		if (work->segment.seq == flow->moved_seq && work->segment.length)
 			return move_again(skb, work, flow);
-		return astray(skb, work, flow);
+		return send_astray(skb, work, flow);
 	case HELD_OVER: {
 		/* The last words of a closed connection, which its TIME_WAIT answers. */
 		__u32 state = socket_ask(skb);

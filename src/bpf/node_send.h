@@ -142,4 +142,29 @@ INLINE int send_strip(struct __sk_buff *skb, __u32 room, __u32 protocol)
 	return 0;
 }
 
+enum { ASTRAY_PER_MS = 32 }; /* segments a CPU sends back to the front in a millisecond at most */
+
+/* A bare segment of a flow that isn't here: what is in it belongs to somebody, the front knows to
+ * whom. Never to the stack, which would reset a connection that lives elsewhere. */
+INLINE int send_astray(struct __sk_buff *skb, struct work *work, const struct held *flow)
+{
+	struct cluster *cluster = cluster_here();
+	__u32 now_ms = bpf_ktime_get_coarse_ns() / 1000000;
+
+	if (work->astray_ms != now_ms) {
+		work->astray_ms = now_ms;
+		work->astray_count = 0;
+	}
+	if (!cluster || work->segment.flags & TCP_FLAG_BIT_RST || skb->gso_segs > 1 ||
+	    (!work->segment.length && !(work->segment.flags & TCP_FLAG_BIT_FIN)) ||
+	    work->astray_count >= ASTRAY_PER_MS) {
+		count(NODE_COUNT_ASTRAY_DROPPED);
+		return TC_ACT_SHOT;
+	}
+	work->astray_count++;
+	count(NODE_COUNT_ASTRAY);
+	send_header(work, cluster, flow, BATON_ASTRAY, 0);
+	return send_wrapped(skb, flow ? flow->front : 0);
+}
+
 #endif

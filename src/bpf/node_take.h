@@ -207,8 +207,12 @@ INLINE int take_again(struct __sk_buff *skb, struct work *work, struct held *flo
 	int wanted;
 
 	count(NODE_COUNT_REPEATED);
-	if (state == HELD_LEFT)
-		return move_again(skb, work, flow);
+	if (state == HELD_LEFT) {
+		if (!before(flow->moved_seq, work->segment.seq))
+			return move_again(skb, work, flow);
+		/* Sent before the front knew: it belongs to the next owner. */
+		return take_strip(skb, work) ? TC_ACT_SHOT : send_astray(skb, work, flow);
+	}
 	if (state == HELD_MUTED)
 		return TC_ACT_SHOT;
 	socket = socket_ask(skb);

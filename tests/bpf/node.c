@@ -171,6 +171,11 @@ static void test_leave_and_return(void **state)
 		assert_true(seen.wrapped && seen.mac_good);
 		assert_int_equal(seen.header.type, BATON_ASTRAY);
 		assert_int_equal(ntohl(seen.header.generation), flow.generation);
+		handoff(&flow, &frame, TCP_PSH, "more");
+		assert_int_equal(verdict(node->progs.node_in, &frame, &out), TC_ACT_REDIRECT);
+		frame_read(&out, key, &seen);
+		assert_true(seen.wrapped && seen.mac_good);
+		assert_int_equal(seen.header.type, BATON_ASTRAY);
 		segment(&flow, &frame, 0, NULL);
 		assert_dropped(&frame, ASTRAY_DROPPED);
 		flow.seq -= strlen(REQUEST);

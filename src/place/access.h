@@ -11,7 +11,7 @@
 
 #ifdef __bpf__
 
-#include "bpf/place_maps.h"
+#include "place/maps.h"
 
 INLINE struct place_state *place_state_at(__u32 pool)
 {

@@ -1,5 +1,5 @@
 /* Placement as BPF programs, daemons, the simulator and tests share it: the policies' names, what
- * each pool, member and target looks like in the maps of bpf/place_maps.h.
+ * each pool, member and target looks like in the maps of place/maps.h.
  *
  * The daemons fill pools, members and tables (place/build.h); the programs read them and change
  * only loads, turns and targets, by atomic operations.
@@ -35,7 +35,7 @@ enum place_want {
 		PLACE_WANT_CENTRAL | PLACE_WANT_LOAD | PLACE_WANT_TIME | PLACE_WANT_TARGET,
 };
 
-/* Every policy: constant, name in configurations, what it wants, one line for lists. */
+/* Every policy: constant, name in configurations, what it wants, what it is. */
 #define PLACE_POLICIES(X)                                                                          \
 	X(RR, "rr", 0, "round robin")                                                              \
 	X(WRR, "wrr", 0, "round robin by weight, smooth")                                          \
@@ -118,7 +118,7 @@ WIRE_SIZE(struct place_member, 32);
 /* Map `place_table`: ARRAY of __u64. Slot tables hold four 16-bit member indices a word; rings one
  * point a word, position in the upper 48 bits and member index in the lower 16. Central policies
  * have a slot table by node id, member index + 1 in it, 0 for nodes that aren't members. */
-enum { PLACE_SLOTS_PER_WORD = 4, PLACE_POINT_BITS = 48 };
+enum { PLACE_SLOTS_PER_WORD = 4 };
 
 /* Map `place_state`: ARRAY, one a pool. */
 struct place_state {

@@ -1,7 +1,7 @@
 /* The maps behind the policies; see wire/place.h for who writes what. All arrays can be mapped into
  * a daemon's memory, where the same policy code then runs on the same data (place/world.h). */
-#ifndef BATON_BPF_PLACE_MAPS_H
-#define BATON_BPF_PLACE_MAPS_H
+#ifndef BATON_PLACE_MAPS_H
+#define BATON_PLACE_MAPS_H
 
 #include "wire/place.h"
 

@@ -39,11 +39,6 @@ static const char *const dark[] = {"#56b4e9", "#ff8c42", "#2fd3a0", "#e79ac6",
 				   "#f0e442", "#9fd8ff", "#b79be0", "#bbbbbb"};
 enum { COLOURS = sizeof(light) / sizeof(light[0]) };
 
-const char *plot_colour(unsigned int index)
-{
-	return light[index % COLOURS];
-}
-
 static void *grown(void *memory, size_t bytes)
 {
 	void *more = realloc(memory, bytes);

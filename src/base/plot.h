@@ -40,9 +40,6 @@ void plot_svg(const struct plot *plot, struct buffer *out);
 /* Writes the chart as a file of its own. Returns 0 or -errno. */
 int plot_write(const struct plot *plot, const char *path);
 
-/* The colour "#rrggbb" of series `index` on a light ground; begins anew after the eighth. */
-const char *plot_colour(unsigned int index);
-
 /* Appends text with what HTML and XML give a meaning escaped. */
 void text_escape(struct buffer *out, const char *text);
 

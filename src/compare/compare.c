@@ -22,7 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PEERS_MAX = 8, SIZES_MAX = 8, ROUNDS_MAX = 100, HOSTS_MAX = 40, NODES = 4 };
+enum { PEERS_MAX = 8, ROUNDS_MAX = 100, HOSTS_MAX = 40, NODES = 4 };
 
 struct values {
 	const char *peers, *sizes, *modes, *frames;

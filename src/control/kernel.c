@@ -231,13 +231,3 @@ int kernel_attach(int program, int target, int type, __u32 flags, const char *di
 	close(fd);
 	return error;
 }
-
-int kernel_open_map(const char *directory, const char *name)
-{
-	char path[PATH_ROOM + 64];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/%s", directory, name);
-	fd = bpf_obj_get(path);
-	return fd < 0 ? -errno : fd;
-}

@@ -42,7 +42,4 @@ int kernel_pin_maps(struct bpf_object *object, const char *directory);
 int kernel_attach(int program, int target, int type, __u32 flags, const char *directory,
 		  const char *name);
 
-/* Opens DIRECTORY/NAME, a pinned map; -errno if it can't. The caller closes it. */
-int kernel_open_map(const char *directory, const char *name);
-
 #endif

@@ -9,10 +9,10 @@
 #include <string.h>
 
 static const struct {
-	const char *name, *text;
+	const char *name;
 	__u32 wants;
 } policies[] = {
-#define X(constant, name, wants, text) [PLACE_##constant] = {name, text, wants},
+#define X(constant, name, wants, text) [PLACE_##constant] = {name, wants},
 	PLACE_POLICIES(X)
 #undef X
 };
@@ -33,11 +33,6 @@ static bool is_policy(unsigned int policy)
 const char *place_policy_name(enum place_policy policy)
 {
 	return is_policy(policy) ? policies[policy].name : NULL;
-}
-
-const char *place_policy_text(enum place_policy policy)
-{
-	return is_policy(policy) ? policies[policy].text : NULL;
 }
 
 __u32 place_policy_wants(enum place_policy policy)

@@ -35,9 +35,8 @@ enum {
 /* The policy of that name, or -EINVAL. */
 int place_policy_by_name(const char *name);
 
-/* Name, line of explanation and wants (enum place_want) of a policy; NULL and 0 for no policy. */
+/* Name and wants (enum place_want) of a policy; NULL and 0 for no policy. */
 const char *place_policy_name(enum place_policy policy);
-const char *place_policy_text(enum place_policy policy);
 __u32 place_policy_wants(enum place_policy policy);
 
 /* All names in order, separated by '|': for the choices of an option. */

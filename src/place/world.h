@@ -39,15 +39,6 @@ struct place_target *targets_find(struct place_targets *targets,
 struct place_target *targets_add(struct place_targets *targets, const struct place_target_key *key,
 				 const struct place_target *first);
 
-/* What a node has told: of the requests given to it, how many it had got, and how many it has in
- * service. */
-INLINE void place_load_reported(struct place_load *load, __u64 handed, __u64 in_service, __u64 now)
-{
-	load->handed = handed;
-	load->in_service = in_service;
-	load->reported_ns = now;
-}
-
 INLINE struct place_state *place_state_at(__u32 pool)
 {
 	return pool < PLACE_POOLS_MAX ? &place_world->states[pool] : NULL;

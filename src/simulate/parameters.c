@@ -23,15 +23,6 @@ double parameter(const struct parameters *parameters, const char *name)
 	return found->value;
 }
 
-void parameter_set(struct parameters *parameters, const char *name, double value)
-{
-	struct parameter *found = find(parameters, name);
-
-	if (!found)
-		abort();
-	found->value = value;
-}
-
 /* One name with its value; `grow`: it may be new. */
 static int take(struct parameters *parameters, const char *name, const char *value, bool grow,
 		struct buffer *error)

@@ -23,6 +23,5 @@ int parameters_read(struct parameters *parameters, const char *preset, const cha
 
 /* The value; a name that the preset doesn't have is a mistake of the program's and ends it. */
 double parameter(const struct parameters *parameters, const char *name);
-void parameter_set(struct parameters *parameters, const char *name, double value);
 
 #endif

@@ -17,7 +17,7 @@
 
 struct options {
 	const char *file;
-	bool check, detach;
+	bool check, detach, verbose;
 };
 
 static const struct option_spec option_specs[] = {
@@ -27,6 +27,7 @@ static const struct option_spec option_specs[] = {
 	 offsetof(struct options, check)},
 	{"detach", 0, OPTION_FLAG, NULL, "take the program out of the kernel, and exit",
 	 offsetof(struct options, detach)},
+	{"verbose", 'v', OPTION_FLAG, NULL, "log more", offsetof(struct options, verbose)},
 	{0},
 };
 
@@ -71,6 +72,27 @@ static void restore(struct front *front)
 	json_decref(file);
 }
 
+/* Looks after the neighbours that the nodes are now. What was left is forgotten first: a node may
+ * have got another one's address. */
+static void watch_nodes(struct front *front)
+{
+	static const struct address none;
+
+	for (uint32_t id = 1; id < NODES_MAX; id++) {
+		const struct registry_node *node = &front->registry->nodes[id];
+		const struct address *now = node->used ? &node->address : &none;
+
+		if (!memcmp(&front->watched[id], now, sizeof(*now)))
+			continue;
+		if (!address_is_zero(&front->watched[id]))
+			neighbors_forget(front->neighbors, &front->watched[id]);
+		front->watched[id] = *now;
+	}
+	for (uint32_t id = 1; id < NODES_MAX; id++)
+		if (!address_is_zero(&front->watched[id]))
+			neighbors_watch(front->neighbors, &front->watched[id]);
+}
+
 static int publish(struct front *front)
 {
 	struct datapath_host host = {.self = BATON_FRONT(0),
@@ -83,9 +105,7 @@ static int publish(struct front *front)
 	}
 	memcpy(host.mac, front->mac, sizeof(host.mac));
 	datapath_host(front->datapath, &host);
-	for (uint32_t id = 1; id < NODES_MAX; id++)
-		if (front->registry->nodes[id].used)
-			neighbors_watch(front->neighbors, &front->registry->nodes[id].address);
+	watch_nodes(front);
 	return datapath_publish(front->datapath, front->registry);
 }
 
@@ -289,6 +309,8 @@ static int command(const struct command *self, int argc, char **argv)
 	int error;
 
 	command_parse(self, argc, argv, &options);
+	if (options.verbose)
+		log_set_level(LOG_LEVEL_DEBUG);
 	error = daemon_configuration(options.file, options.detach ? NULL : &front.keys,
 				     &front.config);
 	if (error)

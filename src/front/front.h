@@ -40,6 +40,7 @@ struct front {
 	struct registry *registry;
 
 	struct neighbors *neighbors;
+	struct address watched[NODES_MAX]; /* what it looks after: zero, or a node's address */
 	struct request_server *requests;
 	struct checks *checks;
 	struct peers *peers;

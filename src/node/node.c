@@ -18,7 +18,7 @@
 
 struct options {
 	const char *file, *name;
-	bool check, detach;
+	bool check, detach, verbose;
 };
 
 static const struct option_spec option_specs[] = {
@@ -31,6 +31,7 @@ static const struct option_spec option_specs[] = {
 	 offsetof(struct options, check)},
 	{"detach", 0, OPTION_FLAG, NULL, "take the programs out of the kernel, and exit",
 	 offsetof(struct options, detach)},
+	{"verbose", 'v', OPTION_FLAG, NULL, "log more", offsetof(struct options, verbose)},
 	{0},
 };
 
@@ -228,6 +229,8 @@ static int command(const struct command *self, int argc, char **argv)
 			return command_dispatch(self, argc, argv);
 	if (command_parse(self, argc, argv, &options) < argc)
 		return misused("'%s' takes options, or add, set, del or list", command_path());
+	if (options.verbose)
+		log_set_level(LOG_LEVEL_DEBUG);
 	error = daemon_configuration(options.file, options.detach ? NULL : &node.keys,
 				     &node.config);
 	if (error)

@@ -1,6 +1,7 @@
 #include "load/trace.h"
 
 #include "base/fail.h"
+#include "base/request_log.h"
 #include "load/content.h"
 
 #include <errno.h>
@@ -9,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 /* Out of memory ends the program, as in base/buffer.h: a load without its requests is none. */
 static void *grown(void *memory, size_t count, size_t size)
@@ -66,56 +66,20 @@ static uint32_t path_of(struct trace *trace, const char *text)
 	return (uint32_t)trace->path_count - 1;
 }
 
-int trace_time(const char *text, double *time)
-{
-	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-	struct tm parts = {0};
-	char month[4], sign;
-	int zone, length = 0;
-
-	if (sscanf(text, "%2d/%3s/%4d:%2d:%2d:%2d %c%4d%n", &parts.tm_mday, month, &parts.tm_year,
-		   &parts.tm_hour, &parts.tm_min, &parts.tm_sec, &sign, &zone, &length) != 8 ||
-	    (sign != '+' && sign != '-'))
-		return -EINVAL;
-	parts.tm_year -= 1900;
-	for (parts.tm_mon = 0; parts.tm_mon < 12; parts.tm_mon++)
-		if (!strncmp(months + parts.tm_mon * 3, month, 3))
-			break;
-	if (parts.tm_mon == 12)
-		return -EINVAL;
-	zone = (zone / 100 * 60 + zone % 100) * 60;
-	*time = (double)timegm(&parts) - (sign == '+' ? zone : -zone);
-	return 0;
-}
-
 static enum trace_method method_of(const char *text)
 {
 	return !strcmp(text, "GET") ? TRACE_GET : !strcmp(text, "HEAD") ? TRACE_HEAD : TRACE_OTHER;
 }
 
-static bool whole_number(const char *text, uint64_t most, uint64_t *value)
+static int entry_add(struct trace *trace, const struct logged_request *request)
 {
-	char *end;
-
-	if (*text < '0' || *text > '9')
-		return false;
-	errno = 0;
-	*value = strtoull(text, &end, 10);
-	return !*end && !errno && *value <= most;
-}
-
-static int entry_add(struct trace *trace, double time, const char *method, const char *path,
-		     const char *status_text, const char *bytes_text)
-{
-	uint64_t status, bytes = 0;
 	struct trace_entry *entry;
 	struct trace_path *target;
 
-	if (*path != '/' || !whole_number(status_text, 999, &status) ||
-	    (strcmp(bytes_text, "-") && !whole_number(bytes_text, INT64_MAX, &bytes)))
+	if (*request->target != '/')
 		return -EINVAL;
 	/* What would end the request line early can't be sent. */
-	for (const char *c = path; *c; c++)
+	for (const char *c = request->target; *c; c++)
 		if ((unsigned char)*c <= ' ' || *c == 0x7f)
 			return -EINVAL;
 	if (trace->count == trace->room) {
@@ -123,79 +87,26 @@ static int entry_add(struct trace *trace, double time, const char *method, const
 		trace->entries = grown(trace->entries, trace->room, sizeof(*trace->entries));
 	}
 	entry = &trace->entries[trace->count++];
-	*entry = (struct trace_entry){time, bytes, path_of(trace, path), (uint16_t)status,
-				      (uint8_t)method_of(method)};
+	*entry = (struct trace_entry){request->time, request->bytes,
+				      path_of(trace, request->target), (uint16_t)request->status,
+				      (uint8_t)method_of(request->method)};
 	target = &trace->paths[entry->path];
 	target->count++;
-	if (entry->method != TRACE_GET || (status != 200 && (status != 206 || target->present)))
+	if (entry->method != TRACE_GET ||
+	    (entry->status != 200 && (entry->status != 206 || target->present)))
 		return 0;
-	target->present |= status == 200;
-	if (bytes > target->length)
-		target->length = bytes;
+	target->present |= entry->status == 200;
+	if (entry->bytes > target->length)
+		target->length = entry->bytes;
 	return 0;
-}
-
-/* HOST IDENT USER [TIME] "METHOD PATH VERSION" STATUS BYTES ... */
-static int common_line(struct trace *trace, char *line)
-{
-	char *time_text = strchr(line, '['), *time_end, *method, *path, *end, *status, *bytes,
-	     *rest;
-	double time;
-
-	time_end = time_text ? strchr(time_text, ']') : NULL;
-	if (!time_end || strncmp(time_end, "] \"", 3))
-		return -EINVAL;
-	*time_end = 0;
-	if (trace_time(time_text + 1, &time))
-		return -EINVAL;
-	method = time_end + 3;
-	path = strchr(method, ' ');
-	end = path ? strstr(path + 1, "\" ") : NULL;
-	if (!end)
-		return -EINVAL;
-	*path++ = 0;
-	*end = 0;
-	status = end + 2;
-	/* The version is missing in requests of HTTP/0.9. */
-	end = strrchr(path, ' ');
-	if (end && !strncmp(end, " HTTP/", 6))
-		*end = 0;
-	bytes = strchr(status, ' ');
-	if (!bytes)
-		return -EINVAL;
-	*bytes++ = 0;
-	rest = strchr(bytes, ' ');
-	if (rest)
-		*rest = 0;
-	return entry_add(trace, time, method, path, status, bytes);
-}
-
-static int tabbed_line(struct trace *trace, char *line)
-{
-	char *cells[8], *end;
-	unsigned int count = 0, first;
-	double time;
-
-	for (char *cell = line; cell && count < 8;) {
-		cells[count++] = cell;
-		cell = strchr(cell, '\t');
-		if (cell)
-			*cell++ = 0;
-	}
-	/* Five columns; or seven, with host and logname in front. */
-	first = count >= 7 ? 2 : 0;
-	if (count < 5)
-		return -EINVAL;
-	time = strtod(cells[first], &end);
-	if (end == cells[first] || *end || !(time >= 0 && time < 1e12))
-		return -EINVAL;
-	return entry_add(trace, time, cells[first + 1], cells[first + 2], cells[first + 3],
-			 cells[first + 4]);
 }
 
 int trace_line(struct trace *trace, char *line)
 {
-	return strchr(line, '\t') ? tabbed_line(trace, line) : common_line(trace, line);
+	struct logged_request request;
+	int error = logged_request_parse(line, &request);
+
+	return error ? error : entry_add(trace, &request);
 }
 
 static int by_name(const void *a, const void *b)

@@ -1,8 +1,5 @@
-/* A web server's log as a list of requests.
- *
- * Read forms: Apache's common and combined log; tab-separated "time method path status bytes";
- * tab-separated "host logname time method url response bytes" (the NASA traces). A first line that
- * names columns is understood for the tab-separated forms. Times are seconds since 1970. */
+/* A web server's log as a list of requests, in the forms of base/request_log.h. A first line that
+ * names columns is passed over. */
 #ifndef BATON_LOAD_TRACE_H
 #define BATON_LOAD_TRACE_H
 
@@ -54,8 +51,5 @@ int trace_line(struct trace *trace, char *line);
 
 /* Marks what can't be a file beside the others, once all lines are in. */
 void trace_settle(struct trace *trace);
-
-/* Apache's "17/May/2015:10:05:03 +0000" as seconds since 1970. Returns 0 or -EINVAL. */
-int trace_time(const char *text, double *time);
 
 #endif

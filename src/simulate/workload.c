@@ -2,6 +2,7 @@
 
 #include "base/fail.h"
 #include "base/random.h"
+#include "base/request_log.h"
 #include "place/world.h"
 
 #include "bpf/target.h"
@@ -118,28 +119,24 @@ static uint64_t number(const char *text, const char *end)
 	return value;
 }
 
-/* `... "METHOD target HTTP/1.1" status bytes ...`; lines of another form are passed over, as are
+/* A server's log, line by line; lines that are no request are passed over. `cached`: so are
  * requests that no cache answers (not GET or HEAD). */
-static void log_line_read(struct workload *trace, const char *line, const char *end)
+static void log_read(struct workload *trace, char *line, const char *end, bool cached)
 {
-	const char *quote = memchr(line, '"', end - line), *target, *stop, *close, *status;
+	for (char *stop; line < end; line = stop + 1) {
+		struct logged_request request;
 
-	if (!quote)
-		return;
-	target = memchr(quote, ' ', end - quote);
-	if (!target || (memcmp(quote + 1, "GET", 3) && memcmp(quote + 1, "HEAD", 4)))
-		return;
-	target++;
-	close = memchr(target, '"', end - target);
-	if (!close)
-		return;
-	stop = memchr(target, ' ', close - target);
-	if (!stop)
-		stop = close;
-	status = close + 2;
-	if (stop == target || end - status < 5 || status[3] != ' ')
-		return;
-	workload_add(trace, target, stop - target, number(status + 4, end));
+		stop = memchr(line, '\n', end - line);
+		if (!stop)
+			stop = line + (end - line);
+		*stop = 0;
+		if (stop > line && stop[-1] == '\r')
+			stop[-1] = 0;
+		if (logged_request_parse(line, &request) || !*request.target ||
+		    (cached && strcmp(request.method, "GET") && strcmp(request.method, "HEAD")))
+			continue;
+		workload_add(trace, request.target, strlen(request.target), request.bytes);
+	}
 }
 
 /* The `wanted`-th column of a line; NULL if there is none. */
@@ -174,16 +171,7 @@ static int named_column(const char *line, const char *end, const char *names)
 	return -1;
 }
 
-/* Is the line of the form that share/traces has: time, method, path, status, bytes? */
-static bool is_plain_table(const char *line, const char *end)
-{
-	const char *stop, *path = column(line, end, 2, &stop), *bytes = column(line, end, 4, &stop);
-
-	return path && bytes && *path == '/' && bytes < end && *bytes >= '0' && *bytes <= '9';
-}
-
-static int table_read(struct workload *trace, const char *data, const char *end,
-		      struct buffer *error)
+static int table_read(struct workload *trace, char *data, const char *end, struct buffer *error)
 {
 	const char *line = data, *stop = memchr(data, '\n', end - data);
 	int name, bytes;
@@ -192,12 +180,11 @@ static int table_read(struct workload *trace, const char *data, const char *end,
 		stop = end;
 	name = named_column(line, stop, "|url|path|target|");
 	bytes = named_column(line, stop, "|bytes|size|");
-	if (name < 0 && is_plain_table(line, stop)) {
-		name = 2;
-		bytes = 4;
-		stop = data - 1;
-	}
 	if (name < 0) {
+		/* Without names it may be a log, as share/traces has one: all of it is taken. */
+		log_read(trace, data, end, false);
+		if (trace->count)
+			return 0;
 		buffer_text(error, "the first line names no column url, path or target");
 		return -EINVAL;
 	}
@@ -220,7 +207,7 @@ int workload_read(struct workload *trace, const char *path, const char *format, 
 		  struct buffer *error)
 {
 	struct buffer file = BUFFER_EMPTY;
-	const char *line, *end, *stop;
+	const char *end, *stop;
 	int result = buffer_read_file(&file, path, TRACE_FILE_MAX);
 	bool ids, table;
 
@@ -239,12 +226,7 @@ int workload_read(struct workload *trace, const char *path, const char *format, 
 	} else if (table) {
 		result = table_read(trace, file.data, end, error);
 	} else {
-		for (line = file.data; line < end; line = stop + 1) {
-			stop = memchr(line, '\n', end - line);
-			if (!stop)
-				stop = end;
-			log_line_read(trace, line, stop);
-		}
+		log_read(trace, file.data, end, true);
 	}
 	if (!result && !trace->count) {
 		buffer_text(error, "no request found in it");

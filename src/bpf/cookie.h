@@ -36,13 +36,10 @@
 /* MSS values that a cookie can carry, ascending: a client's is rounded down to one. 536 and 1220
  * are the least that a socket can be built with (IPv4, IPv6); 1452 and 1432 are PPPoE's, 1440
  * IPv6's, 8940 a jumbo frame's. */
-#define COOKIE_MSS_FINE(X)                                                                         \
-	X(536)                                                                                     \
-	X(1024)                                                                                    \
-	X(1220)                                                                                    \
-	X(1280)                                                                                    \
-	X(1300) X(1340) X(1360) X(1380) X(1400) X(1412) X(1432) X(1440) X(1452) X(1460) X(4016)    \
-		X(8940)
+/* clang-format off */
+#define COOKIE_MSS_FINE(X) X(536) X(1024) X(1220) X(1280) X(1300) X(1340) X(1360) X(1380) \
+	X(1400) X(1412) X(1432) X(1440) X(1452) X(1460) X(4016) X(8940)
+/* clang-format on */
 #define COOKIE_MSS_COARSE(X) X(536) X(1220) X(1300) X(1360) X(1400) X(1440) X(1460) X(8940)
 
 /* The index of the largest value not above `mss`; 0 also where there is none. Written as a sum, so

@@ -25,7 +25,15 @@ def test_links_lead_somewhere(document):
             assert os.path.exists(os.path.join(folder, link)), link
 
 
-@pytest.mark.skipif(not shutil.which("clang-format"), reason="clang-format is not installed")
+def clang_format_version():
+    """Versions differ in what they make of the same style; the tree is as 14, Debian 12's, has it."""
+    if not shutil.which("clang-format"):
+        return None
+    return re.search(r"version (\d+)", subprocess.run(["clang-format", "--version"], capture_output=True,
+                                                     text=True).stdout).group(1)
+
+
+@pytest.mark.skipif(clang_format_version() != "14", reason="the tree is formatted by clang-format 14")
 def test_sources_are_formatted():
     sources = files("src/*.c", "src/*.h", "tests/*.c", "tests/*.h", "fuzz/*.c", "fuzz/*.h")
     done = subprocess.run(["clang-format", "--dry-run", "--Werror", *sources], cwd=ROOT, capture_output=True, text=True)

@@ -2,12 +2,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -163,4 +165,25 @@ pid_t process_start(const char *netns, const char *const argv[], const char *log
 	execvp(argv[0], (char *const *)argv);
 	dprintf(2, "%s: %s\n", argv[0], strerror(errno));
 	_exit(127);
+}
+
+int process_self(char *path)
+{
+	ssize_t length = readlink("/proc/self/exe", path, PATH_MAX - 1);
+
+	path[length > 0 ? length : 0] = 0;
+	return length < 0 ? -errno : 0;
+}
+
+void process_raise_files(unsigned long least)
+{
+	struct rlimit files, more;
+
+	if (getrlimit(RLIMIT_NOFILE, &files))
+		return;
+	more.rlim_cur = more.rlim_max = files.rlim_max > least ? files.rlim_max : least;
+	if (!setrlimit(RLIMIT_NOFILE, &more))
+		return;
+	files.rlim_cur = files.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &files);
 }

@@ -24,4 +24,12 @@ pid_t process_start(const char *netns, const char *const argv[], const char *log
  * leaves the mounts alone, so pinned BPF objects stay visible. Returns 0 or -errno. */
 int netns_enter(const char *name);
 
+/* The path of the program that runs, in PATH_MAX bytes; "" when it can't be had. Returns 0 or
+ * -errno. */
+int process_self(char *path);
+
+/* Lets this process have as many open files as it may, and at least `least` if it may raise its own
+ * bound. */
+void process_raise_files(unsigned long least);
+
 #endif

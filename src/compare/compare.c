@@ -381,7 +381,6 @@ static int run_compare(const struct command *self, int argc, char **argv)
 	struct run run = {.values = &values};
 	const char *sizes, *modes;
 	char size[32], mode[32];
-	ssize_t length;
 	int error;
 
 	command_parse(self, argc, argv, &values);
@@ -389,8 +388,9 @@ static int run_compare(const struct command *self, int argc, char **argv)
 	    check_words(values.modes, ",keepalive,close,", "modes") ||
 	    choose_peers(&run, values.peers))
 		return EXIT_USAGE;
-	length = readlink("/proc/self/exe", run.program, sizeof(run.program) - 1);
-	run.program[length > 0 ? length : 0] = 0;
+	error = process_self(run.program);
+	if (error)
+		return failed_errno(error, "/proc/self/exe");
 	snprintf(run.lab, sizeof(run.lab), "compare%d", getpid());
 	run.results = json_array();
 	error = set_up(&run);

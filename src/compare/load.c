@@ -26,11 +26,10 @@ static void *run(void *context)
 				"--",	     program, "load",  "closed", url,	    "-c",
 				connections, "-d",    seconds, "--json"};
 	struct buffer output = BUFFER_EMPTY;
-	ssize_t length = readlink("/proc/self/exe", program, sizeof(program) - 1);
 	json_t *result, *latency;
 	int code;
 
-	program[length > 0 ? length : 0] = 0;
+	process_self(program);
 	if (load->close)
 		argv[16] = "--close";
 	snprintf(url, sizeof(url), "http://%s/%s", load->address, load->file);

@@ -316,13 +316,11 @@ static int run(const struct command *self, int argc, char **argv)
 	char made[] = "/tmp/baton-distribution-XXXXXX";
 	struct place place = {.sizes = options.sizes, .rate = options.rate};
 	struct run *runs;
-	ssize_t length;
 
 	command_parse(self, argc, argv, &options);
-	length = readlink("/proc/self/exe", place.program, sizeof(place.program) - 1);
-	if (length < 0)
-		return failed_errno(errno, "/proc/self/exe");
-	place.program[length] = 0;
+	result = process_self(place.program);
+	if (result)
+		return failed_errno(result, "/proc/self/exe");
 	snprintf(place.lab, sizeof(place.lab), "dist%d", getpid());
 	if (!options.directory && !mkdtemp(made))
 		return failed_errno(errno, "%s", made);

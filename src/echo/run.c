@@ -1,5 +1,6 @@
 #include "base/clock.h"
 #include "base/fail.h"
+#include "base/process.h"
 #include "echo/echo.h"
 #include "echo/result.h"
 
@@ -123,16 +124,6 @@ static int move_apart(void)
 	if (fd >= 0)
 		close(fd);
 	return error;
-}
-
-static void raise_limit(void)
-{
-	struct rlimit limit;
-
-	if (!getrlimit(RLIMIT_NOFILE, &limit)) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
 }
 
 struct running {
@@ -345,7 +336,7 @@ static int run_run(const struct command *self, int argc, char **argv)
 	result = check(&options, &plan);
 	if (result)
 		return result;
-	raise_limit();
+	process_raise_files(0);
 	signal(SIGPIPE, SIG_IGN);
 	error = options.here ? 0 : move_apart();
 	if (error == -EPERM)

@@ -1,4 +1,5 @@
 #include "base/fail.h"
+#include "base/process.h"
 #include "echo/echo.h"
 #include "echo/server.h"
 
@@ -11,7 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 enum { PATIENCE_S = 30 }; /* from the signal to the end, at most */
@@ -140,17 +140,6 @@ static unsigned int bound_port(int fd)
 						   : ((struct sockaddr_in *)&address)->sin_port);
 }
 
-/* As many descriptors as we may have: a client is one. */
-static void raise_limit(void)
-{
-	struct rlimit limit;
-
-	if (!getrlimit(RLIMIT_NOFILE, &limit)) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
-}
-
 static int run_serve(const struct command *self, int argc, char **argv)
 {
 	struct server_options options = {
@@ -163,7 +152,7 @@ static int run_serve(const struct command *self, int argc, char **argv)
 	command_parse(self, argc, argv, &options);
 	while (strcmp(models[model].name, options.model))
 		model++;
-	raise_limit();
+	process_raise_files(0); /* a client is one */
 	server.child_accepts = !strcmp(options.accept, "child");
 	server.totals = mmap(NULL, sizeof(*server.totals), PROT_READ | PROT_WRITE,
 			     MAP_SHARED | MAP_ANONYMOUS, -1, 0);

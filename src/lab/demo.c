@@ -44,11 +44,10 @@ static int find_trace(struct demo *demo)
 {
 	static const char *const places[] = {"../share", "../share/baton"};
 	char folder[PATH_MAX], path[PATH_MAX + 64];
-	ssize_t length = readlink("/proc/self/exe", demo->program, sizeof(demo->program) - 1);
+	int error = process_self(demo->program);
 
-	if (length < 0)
-		return -errno;
-	demo->program[length] = 0;
+	if (error)
+		return error;
 	if (demo->values.trace)
 		return realpath(demo->values.trace, demo->trace) ? 0 : -errno;
 	strcpy(folder, demo->program);

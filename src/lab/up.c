@@ -2,6 +2,7 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/fail.h"
+#include "base/process.h"
 #include "control/client.h"
 #include "lab/keeper.h"
 #include "lab/partition.h"
@@ -135,11 +136,10 @@ static int write_config(const struct values *values)
 
 static void add_daemons(const struct values *values, json_t *list)
 {
-	char config[STATE_ROOM], program[PATH_MAX] = "baton";
-	ssize_t length = readlink("/proc/self/exe", program, sizeof(program) - 1);
+	char config[STATE_ROOM], program[PATH_MAX];
 
-	if (length > 0)
-		program[length] = 0;
+	if (process_self(program))
+		strcpy(program, "baton");
 	state_path(values->name, "baton.yaml", config);
 	keeper_add(list, "front", "front", true,
 		   (const char *const[]){program, "front", "-c", config, NULL});

@@ -1,6 +1,7 @@
 #include "load/engine.h"
 
 #include "base/clock.h"
+#include "base/process.h"
 #include "load/slot.h"
 
 #include <errno.h>
@@ -230,7 +231,6 @@ static int prepare_tls(struct engine *engine)
 static int prepare(struct engine *engine)
 {
 	const struct engine_options *options = engine->options;
-	struct rlimit files;
 	int result;
 
 	engine->slots = calloc(options->connections, sizeof(*engine->slots));
@@ -254,12 +254,7 @@ static int prepare(struct engine *engine)
 			return -ENOMEM;
 		engine_slot_free(engine, slot);
 	}
-	if (!getrlimit(RLIMIT_NOFILE, &files) && files.rlim_cur < options->connections + 64) {
-		files.rlim_cur = options->connections + 64;
-		if (files.rlim_max < files.rlim_cur)
-			files.rlim_max = files.rlim_cur;
-		setrlimit(RLIMIT_NOFILE, &files);
-	}
+	process_raise_files(options->connections + 64);
 	engine->poll = epoll_create1(EPOLL_CLOEXEC);
 	if (engine->poll < 0)
 		return -errno;

@@ -1,4 +1,5 @@
 #include "monitor/window.h"
+#include "base/process.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,11 +14,9 @@ static int find(char *path, size_t room)
 {
 	static const char *const places[] = {"baton-window", "src/monitor/baton-window"};
 	char self[PATH_MAX];
-	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	char *slash;
 
-	if (length > 0) {
-		self[length] = 0;
+	if (!process_self(self)) {
 		slash = strrchr(self, '/');
 		slash[1] = 0;
 		for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {

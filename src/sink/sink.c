@@ -4,6 +4,7 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/fail.h"
+#include "base/process.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -15,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -219,17 +219,13 @@ static int open_files(struct sink *sink)
 static int prepare(struct sink *sink)
 {
 	struct epoll_event event = {.events = EPOLLIN};
-	struct rlimit files;
 	sigset_t set;
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	if (!getrlimit(RLIMIT_NOFILE, &files)) {
-		files.rlim_cur = files.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &files);
-	}
+	process_raise_files(0);
 	sink->poll = epoll_create1(EPOLL_CLOEXEC);
 	sink->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	event.data.ptr = &sink->signals;

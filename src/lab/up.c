@@ -9,6 +9,7 @@
 #include "lab/servers.h"
 #include "lab/state.h"
 #include "lab/topology.h"
+#include "place/build.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -287,6 +288,8 @@ static int run(const struct command *self, int argc, char **argv)
 		return misused(
 			"--name %s: a lab's name has letters, digits, '_' and '.', at most %d",
 			values.name, LAB_NAME_MAX);
+	if (place_policy_by_name(values.policy) < 0)
+		return misused("--policy: '%s' is none of %s", values.policy, place_policy_names());
 	for (unsigned int i = 1; i <= values.nodes; i++)
 		if (!server_kind(values.server, i, kind))
 			return misused("--server: '%s' is none of " LAB_SERVERS, kind);

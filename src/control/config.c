@@ -278,6 +278,10 @@ static void read_services(struct schema *schema, const struct schema_node *list,
 			schema_error(schema, service->line, "forward",
 				     "nat is not in this version; direct and tunnel are, and need "
 				     "the service's addresses on each node");
+		if (service->forward == FORWARD_TUNNEL &&
+		    (service->protocol == PROTOCOL_TCP || service->protocol == PROTOCOL_UDP))
+			schema_error(schema, service->line, "forward",
+				     "tunnel is for http and tls: tcp and udp go direct");
 		serving_nodes(schema, config, service, &reading.nodes);
 		config->service_count++;
 		for (unsigned int j = 0; j < i; j++)

@@ -17,7 +17,7 @@
 struct options {
 	double scale, rate;
 	uint64_t runs;
-	const char *forward, *sizes, *html, *directory;
+	const char *sizes, *html, *directory;
 	bool json;
 };
 
@@ -97,7 +97,7 @@ static bool was_run(unsigned int seconds, unsigned int count)
 	return seconds <= paper_runs[count - 1].seconds;
 }
 
-static void print_text(const struct run *runs, unsigned int count, const struct options *options)
+static void print_text(const struct run *runs, unsigned int count)
 {
 	struct sums sums;
 	struct table *table =
@@ -115,7 +115,7 @@ static void print_text(const struct run *runs, unsigned int count, const struct 
 			  (unsigned long long)p[2], 100 * imbalance_of(p, -1),
 			  paper_runs[r].doubtful < 0 ? "" : " (*)");
 	}
-	printf("Bytes by receiver, round robin, forwarding %s\n", options->forward);
+	printf("Bytes by receiver, round robin\n");
 	if (table)
 		table_print(table, stdout);
 	printf("(*) one cell repeats another table's; without it %.2f %%\n\n",
@@ -162,7 +162,7 @@ static json_t *traffic_json(const struct traffic *traffic)
 			 (json_int_t)traffic->bytes);
 }
 
-static void print_json(const struct run *runs, unsigned int count, const struct options *options)
+static void print_json(const struct run *runs, unsigned int count)
 {
 	json_t *rows = json_array(), *hosts = json_object(), *object;
 	struct sums sums;
@@ -194,12 +194,12 @@ static void print_json(const struct run *runs, unsigned int count, const struct 
 					      "out", traffic_json(&sums.out[h]), "classes",
 					      classes));
 	}
-	object = json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:s, s:f, s:o}", "runs", rows,
-			   "sent_bytes", (json_int_t)sums.sent, "lost_bytes",
+	object = json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:f, s:o}", "runs", rows, "sent_bytes",
+			   (json_int_t)sums.sent, "lost_bytes",
 			   (json_int_t)(sums.sent - sums.received), "stored_bytes",
 			   (json_int_t)sums.stored, "errors", (json_int_t)sums.errors,
-			   "wrong_blocks", (json_int_t)sums.wrong, "forward", options->forward,
-			   "front_ratio", ratio_of(&sums), "hosts", hosts);
+			   "wrong_blocks", (json_int_t)sums.wrong, "front_ratio", ratio_of(&sums),
+			   "hosts", hosts);
 	json_dumpf(object, stdout, JSON_COMPACT | JSON_REAL_PRECISION(9));
 	putchar('\n');
 	json_decref(object);
@@ -214,9 +214,9 @@ static int write_html(const struct run *runs, unsigned int count, const struct o
 	report_begin(&page, "Traffic distribution");
 	report_words(&page,
 		     "Random data from one generator to three receivers behind one address, round "
-		     "robin, forwarding %s, all lengths multiplied by %g. Imbalance is how far the "
+		     "robin, all lengths multiplied by %g. Imbalance is how far the "
 		     "busiest receiver is above the mean.",
-		     options->forward, options->scale);
+		     options->scale);
 	plot = plot_new(PLOT_LINES, "Imbalance within each run", "seconds", "%");
 	for (unsigned int r = 0; r < count; r++) {
 		char name[32];
@@ -270,15 +270,14 @@ static int ours_run(const struct place *place, const char *const words[])
 static int play_all(const struct place *place, struct run *runs, const struct options *options)
 {
 	int result = ours_run(place, (const char *const[]){"lab", "up", "--name", place->lab, "-n",
-							   "3", "--policy", "rr", "--forward",
-							   options->forward, NULL});
+							   "3", "--policy", "rr", NULL});
 
 	if (!result)
-		result = ours_run(place, (const char *const[]){
-						 "service", "add", "raw", "--name", place->lab,
-						 "-a", "10.77.0.100", "--port", "9000",
-						 "--protocol", "tcp", "--policy", "rr", "--health",
-						 "none", "--forward", options->forward, NULL});
+		result = ours_run(place,
+				  (const char *const[]){"service", "add", "raw", "--name",
+							place->lab, "-a", "10.77.0.100", "--port",
+							"9000", "--protocol", "tcp", "--policy",
+							"rr", "--health", "none", NULL});
 	for (unsigned int r = 0; r < options->runs && !result; r++) {
 		runs[r].seconds = paper_runs[r].seconds * options->scale;
 		if (isatty(STDERR_FILENO))
@@ -307,11 +306,8 @@ static int judge(const struct run *runs, const struct options *options)
 
 static int run(const struct command *self, int argc, char **argv)
 {
-	struct options options = {.scale = 1,
-				  .rate = 88,
-				  .runs = PAPER_RUNS,
-				  .forward = "direct",
-				  .sizes = "uniform:1-1000"};
+	struct options options = {
+		.scale = 1, .rate = 88, .runs = PAPER_RUNS, .sizes = "uniform:1-1000"};
 	int result;
 	char made[] = "/tmp/baton-distribution-XXXXXX";
 	struct place place = {.sizes = options.sizes, .rate = options.rate};
@@ -332,9 +328,9 @@ static int run(const struct command *self, int argc, char **argv)
 	result = play_all(&place, runs, &options);
 	if (!result) {
 		if (options.json)
-			print_json(runs, (unsigned int)options.runs, &options);
+			print_json(runs, (unsigned int)options.runs);
 		else
-			print_text(runs, (unsigned int)options.runs, &options);
+			print_text(runs, (unsigned int)options.runs);
 		result = judge(runs, &options);
 		if (options.html) {
 			int written = write_html(runs, (unsigned int)options.runs, &options);
@@ -367,8 +363,6 @@ const struct command command_distribution = {
 			 offsetof(struct options, scale), .least = 0.001, .most = 100},
 			{"runs", 'n', OPTION_COUNT, "N", "only the first N runs [16]",
 			 offsetof(struct options, runs), .least = 1, .most = PAPER_RUNS},
-			{"forward", 0, OPTION_TEXT, "HOW", "direct|tunnel [direct]",
-			 offsetof(struct options, forward), .choices = "direct|tunnel"},
 			{"rate", 'r', OPTION_NUMBER, "N",
 			 "messages a second [88: with the sizes below the paper's 44 kB/s]",
 			 offsetof(struct options, rate), .least = 0.1, .most = 1e5},

@@ -117,6 +117,8 @@ static void wrong(void **state)
 		"f.yaml:17: forward: nat is not in this version; direct and tunnel are, and need "
 		"the "
 		"service's addresses on each node\n");
+	refused("port: 25", "port: 25, forward: tunnel",
+		"f.yaml:17: forward: tunnel is for http and tls: tcp and udp go direct\n");
 	refused("port: 25", "port: 80",
 		"f.yaml:17: addresses: 10.77.0.100 port 80 is also the service's of line 11\n");
 	refused("10.77.0.12\n", "node2.example\n",

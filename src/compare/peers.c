@@ -42,7 +42,7 @@ static pid_t start_haproxy(const struct peer *peer, const char *lab, unsigned in
 	struct buffer text = BUFFER_EMPTY;
 
 	buffer_text(&text,
-		    "global\n\tnbthread 1\n\tmaxconn 20000\n\ttune.bufsize 65536\n"
+		    "global\n\tnbthread 1\n\tmaxconn 4000\n\ttune.bufsize 65536\n"
 		    "defaults\n\tmode http\n\toption splice-response\n\ttimeout connect 5s\n"
 		    "\ttimeout client 60s\n\ttimeout server 60s\n\thttp-reuse always\n"
 		    "frontend front\n\tbind :80 backlog 4096\n\tbind :::80 v6only backlog 4096\n"
@@ -60,10 +60,10 @@ static pid_t start_nginx(const struct peer *peer, const char *lab, unsigned int 
 
 	buffer_format(
 		&text,
-		"user root;\nworker_processes 1;\nworker_rlimit_nofile 40000;\npid " RUN_ROOT
+		"user root;\nworker_processes 1;\nworker_rlimit_nofile 16000;\npid " RUN_ROOT
 		"/%s/log/peer-nginx.pid;\n"
 		"error_log " RUN_ROOT
-		"/%s/log/peer-nginx.error;\nevents { worker_connections 20000; }\n"
+		"/%s/log/peer-nginx.error;\nevents { worker_connections 16000; }\n"
 		"http {\n\taccess_log off;\n\tkeepalive_requests 1000000;\n\tupstream nodes {\n"
 		"\t\thash $request_uri consistent;\n",
 		lab, lab);

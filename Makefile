@@ -1,6 +1,8 @@
 # What people type. The build itself is meson's; this only names the usual things.
 BUILD ?= build
 PREFIX ?= /usr/local
+# Servers and network tools are in sbin, which not everybody's PATH has.
+export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
 .PHONY: help build deps test demo compare fuzz install uninstall clean
 

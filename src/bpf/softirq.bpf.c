@@ -102,29 +102,29 @@ int BPF_PROG(softirq_begins, unsigned int vector)
 	return 0;
 }
 
-SEC("tp_btf/netif_receive_skb")
-int BPF_PROG(packet_received, struct sk_buff *skb)
+/* From here on it is this packet that is handled. */
+static __always_inline void name_packet(struct sk_buff *skb)
 {
 	struct running *now = running_here();
 	__u32 class;
 
 	if (!now || now->vector != NET_RX_VECTOR + 1)
-		return 0;
+		return;
 	class = class_of_device(BPF_CORE_READ(skb, dev));
 	cut(now, class, class);
+}
+
+SEC("tp_btf/netif_receive_skb")
+int BPF_PROG(packet_received, struct sk_buff *skb)
+{
+	name_packet(skb);
 	return 0;
 }
 
 SEC("tp_btf/napi_gro_receive_entry")
 int BPF_PROG(packet_gathered, struct sk_buff *skb)
 {
-	struct running *now = running_here();
-	__u32 class;
-
-	if (!now || now->vector != NET_RX_VECTOR + 1)
-		return 0;
-	class = class_of_device(BPF_CORE_READ(skb, dev));
-	cut(now, class, class);
+	name_packet(skb);
 	return 0;
 }
 

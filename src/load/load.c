@@ -14,6 +14,7 @@ const struct command command_load = {
 			&load_surge,
 			&load_raw,
 			&load_content,
+			&load_chart,
 			NULL,
 		},
 	.run = command_dispatch,

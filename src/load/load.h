@@ -7,6 +7,6 @@
 extern const struct command command_load;
 
 extern const struct command load_closed, load_rate, load_replay, load_mix, load_surge, load_raw,
-	load_content;
+	load_content, load_chart;
 
 #endif

@@ -122,6 +122,23 @@ json_t *output_latency(const struct histogram *histogram)
 	return object;
 }
 
+/* Shares of requests that took at most so many us, where they change. */
+static json_t *spectrum_json(const struct histogram *histogram)
+{
+	json_t *points = json_array();
+	uint64_t seen = 0;
+
+	for (unsigned int slot = 0; slot < HISTOGRAM_SLOTS && seen < histogram->count; slot++) {
+		if (!histogram->slots[slot])
+			continue;
+		seen += histogram->slots[slot];
+		json_array_append_new(points,
+				      json_pack("[f, f]", (double)seen / (double)histogram->count,
+						us(histogram_slot_top(slot))));
+	}
+	return points;
+}
+
 static json_t *series_json(const struct tally *tally)
 {
 	json_t *rows = json_array();
@@ -183,6 +200,7 @@ json_t *output_json(const struct tally *tally)
 	json_object_set_new(object, "late_us", output_latency(tally->late));
 	json_object_set_new(object, "stayed_us", output_latency(tally->stayed));
 	json_object_set_new(object, "switched_us", output_latency(tally->switched));
+	json_object_set_new(object, "spectrum", spectrum_json(tally->latency));
 	json_object_set_new(object, "sent", json_integer((json_int_t)tally->sent));
 	json_object_set_new(object, "verified", json_integer((json_int_t)tally->verified));
 	json_object_set_new(object, "retried", json_integer((json_int_t)tally->retried));

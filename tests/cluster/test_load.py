@@ -318,6 +318,24 @@ def test_a_stall_is_seen_by_all_that_it_kept_waiting(kind):
         assert said["late_us"]["count"] == 0
 
 
+def test_chart_draws_runs_side_by_side(web, trace, tmp_path):
+    namespace, _, _ = web
+    runs = []
+    for name in ("one", "two"):
+        said = load("closed", "http://127.0.0.1/", "-n", 100, namespace=namespace)
+        shares = [share for share, _ in said["spectrum"]]
+        assert shares == sorted(shares) and shares[-1] == 1
+        assert said["spectrum"][-1][1] == pytest.approx(said["latency_us"]["max"], rel=2e-3)
+        (tmp_path / name).write_text(json.dumps(said))
+        runs.append(f"run {name}={tmp_path / name}")
+    picture = tmp_path / "picture.svg"
+    subprocess.run([BATON, "load", "chart", picture, *runs], check=True)
+    assert "run one" in picture.read_text() and "run two" in picture.read_text()
+    (tmp_path / "two").write_text("{}")
+    done = subprocess.run([BATON, "load", "chart", picture, *runs], capture_output=True, text=True)
+    assert done.returncode == 1 and "no latencies" in done.stderr and done.stderr.count("\n") == 1
+
+
 def test_mix(web, trace, tmp_path):
     namespace, root, _ = web
     load("content", root, "--paths", "/o{1..10}", "--size", 100)

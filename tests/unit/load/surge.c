@@ -102,7 +102,7 @@ static void made_as_asked(void **state)
 	assert_true(surge.fit.active < 0.03);
 	assert_true(surge.fit.inactive < 0.03);
 	/* The most popular file alone has an eighth of the requests, all of one size. */
-	assert_true(surge.fit.request_sizes < 0.125);
+	assert_true(surge.fit.request_sizes < 0.075);
 	assert_true(surge.fit.distance < 0.15);
 	surge_release(&surge);
 	free(ranked);

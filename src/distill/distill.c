@@ -11,7 +11,7 @@
 #define PROFILES "gprs|3g|4g|save-data"
 
 struct serve_values {
-	const char *listen, *parent, *profile;
+	const char *listen, *parent, *connect, *profile;
 	uint64_t bytes, pixels, jobs;
 	bool quiet;
 };
@@ -22,6 +22,9 @@ static const struct option_spec serve_specs[] = {
 	{"parent", 'p', OPTION_TEXT, "URL",
 	 "the origin, \"http://HOST:PORT\" [none: a proxy that is asked for whole URLs]",
 	 offsetof(struct serve_values, parent)},
+	{"connect-to", 0, OPTION_TEXT, "ADDRESS:PORT",
+	 "where every host is, whatever its name says [by name]",
+	 offsetof(struct serve_values, connect)},
 	{"profile", 0, OPTION_TEXT, "NAME", "what the links bear: " PROFILES " [3g]",
 	 offsetof(struct serve_values, profile), .choices = PROFILES},
 	{"max-bytes", 0, OPTION_COUNT, "BYTES", "pass larger objects on untouched [8Mi]",
@@ -37,7 +40,8 @@ static const struct option_spec serve_specs[] = {
 
 static int run_serve(const struct command *self, int argc, char **argv)
 {
-	struct serve_values values = {"127.0.0.1:3180", NULL, "3g", 8 << 20, 50000000, 2, false};
+	struct serve_values values = {"127.0.0.1:3180", NULL,	  NULL, "3g",
+				      8 << 20,		50000000, 2,	false};
 	struct serve_options options;
 
 	command_parse(self, argc, argv, &values);
@@ -48,7 +52,7 @@ static int run_serve(const struct command *self, int argc, char **argv)
 	if (image_start(values.pixels))
 		return failed("libvips can't be started");
 	options = (struct serve_options){
-		values.listen, values.parent, profile_by_name(values.profile),
+		values.listen, values.parent, values.connect, profile_by_name(values.profile),
 		values.bytes,  values.jobs,   values.quiet};
 	return serve(&options);
 }

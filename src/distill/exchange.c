@@ -15,7 +15,7 @@ struct header {
 struct exchange {
 	CURLM *multi;
 	CURL *easy;
-	struct curl_slist *sent;
+	struct curl_slist *sent, *connect;
 	struct header headers[HEADERS_MAX];
 	unsigned int count;
 	struct buffer body;
@@ -75,8 +75,8 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *context)
 	return size * count;
 }
 
-struct exchange *exchange_new(const char *method, const char *url, const char *const *headers,
-			      size_t bound)
+struct exchange *exchange_new(const char *method, const char *url, const char *connect,
+			      const char *const *headers, size_t bound)
 {
 	struct exchange *exchange = calloc(1, sizeof(*exchange));
 
@@ -87,6 +87,17 @@ struct exchange *exchange_new(const char *method, const char *url, const char *c
 	exchange->easy = curl_easy_init();
 	if (!exchange->multi || !exchange->easy)
 		goto free_exchange;
+	if (connect) {
+		struct buffer rule = BUFFER_EMPTY;
+
+		/* Any host, any port. */
+		buffer_format(&rule, "::%s", connect);
+		exchange->connect = curl_slist_append(NULL, rule.data);
+		buffer_release(&rule);
+		if (!exchange->connect)
+			goto free_exchange;
+		curl_easy_setopt(exchange->easy, CURLOPT_CONNECT_TO, exchange->connect);
+	}
 	for (; *headers; headers++) {
 		struct curl_slist *longer = curl_slist_append(exchange->sent, *headers);
 
@@ -126,6 +137,7 @@ void exchange_free(struct exchange *exchange)
 	curl_easy_cleanup(exchange->easy);
 	curl_multi_cleanup(exchange->multi);
 	curl_slist_free_all(exchange->sent);
+	curl_slist_free_all(exchange->connect);
 	forget_headers(exchange);
 	buffer_release(&exchange->body);
 	free(exchange);

@@ -9,10 +9,11 @@
 
 struct exchange;
 
-/* Begins `method` on `url`. `headers` are lines "Name: value", NULL-ended; copied. The body may
+/* Begins `method` on `url`, at its host or, if `connect` isn't NULL, at that "ADDRESS:PORT".
+ * `headers` are lines "Name: value", NULL-ended; copied. The body may
  * hold `bound` bytes before the origin is made to wait. NULL when memory is out. */
-struct exchange *exchange_new(const char *method, const char *url, const char *const *headers,
-			      size_t bound);
+struct exchange *exchange_new(const char *method, const char *url, const char *connect,
+			      const char *const *headers, size_t bound);
 void exchange_free(struct exchange *exchange);
 
 /* Waits for the response's head. Returns 0, or -EHOSTUNREACH, -ETIMEDOUT, -EPROTO. */

@@ -339,7 +339,7 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
 				   "The distiller is a proxy here; ask for a whole URL.\n");
 	buffer_format(&target, "%s%s", *url == '/' ? options->parent : "", url);
 	MHD_get_connection_values(connection, MHD_HEADER_KIND, take_line, &lines);
-	exchange = exchange_new(method, target.data, lines.items, options->bytes);
+	exchange = exchange_new(method, target.data, options->connect, lines.items, options->bytes);
 	error = exchange ? exchange_head(exchange) : -ENOMEM;
 	if (error) {
 		queued = answer_text(connection, error == -ETIMEDOUT ? 504 : 502,

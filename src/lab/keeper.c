@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/fail.h"
 #include "base/process.h"
+#include "lab/servers.h"
 #include "lab/state.h"
 
 #include <errno.h>
@@ -16,15 +17,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { KEPT_MAX = 512, WORDS_MAX = 40, AGAIN_MS = 100, GRACE_MS = 5000 };
+enum { KEPT_MAX = 512, WORDS_MAX = 40, AGAIN_MS = 100, GRACE_MS = 5000, AWAIT_S = 20 };
 
 struct kept {
 	const char *name, *host;
 	const char *argv[WORDS_MAX + 1];
 	bool again;
-	pid_t pid;	/* 0: not running */
-	uint64_t since; /* when it was started */
-	bool due;	/* to be started when AGAIN_MS have passed since then */
+	unsigned int port; /* what is behind it in the list begins when this is open; 0: at once */
+	pid_t pid;	   /* 0: not running */
+	uint64_t since;	   /* when it was started */
+	bool due;	   /* to be started when AGAIN_MS have passed since then */
 };
 
 static struct kept kept[KEPT_MAX];
@@ -39,6 +41,12 @@ void keeper_add(json_t *list, const char *name, const char *host, bool again,
 		json_array_append_new(words, json_string(*argv));
 	json_array_append_new(list, json_pack("{s:s, s:s, s:b, s:o}", "name", name, "host", host,
 					      "again", again, "argv", words));
+}
+
+void keeper_await(json_t *list, unsigned int port)
+{
+	json_object_set_new(json_array_get(list, json_array_size(list) - 1), "await",
+			    json_integer(port));
 }
 
 int keeper_start(const char *lab, json_t *list)
@@ -193,6 +201,7 @@ static int read_list(const char *lab)
 			break;
 		kept[count].name = json_string_value(json_object_get(one, "name"));
 		kept[count].host = json_string_value(json_object_get(one, "host"));
+		kept[count].port = (unsigned int)json_integer_value(json_object_get(one, "await"));
 		kept[count].again = json_is_true(json_object_get(one, "again"));
 		json_array_foreach (words, j, word)
 			if (j < WORDS_MAX)
@@ -233,8 +242,13 @@ static int run(const struct command *self, int argc, char **argv)
 				 0644);
 	if (error)
 		return failed_errno(error, "lab keep: can't write %s", path);
-	for (unsigned int i = 0; i < count; i++)
+	for (unsigned int i = 0; i < count; i++) {
 		start(values.name, &kept[i]);
+		if (kept[i].port && kept[i].pid &&
+		    server_await(values.name, kept[i].host, kept[i].port, AWAIT_S))
+			log_line(LOG_LEVEL_WARNING, "%s does not listen on port %u after %d s",
+				 kept[i].name, kept[i].port, AWAIT_S);
+	}
 	tell_pids(values.name);
 	while (!ended || anybody()) {
 		struct pollfd wake = {.fd = fd, .events = POLLIN};

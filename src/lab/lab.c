@@ -5,6 +5,7 @@
 #include "lab/delay.h"
 #include "lab/demo.h"
 #include "lab/keeper.h"
+#include "lab/bounds.h"
 #include "lab/state.h"
 #include "lab/topology.h"
 #include "lab/up.h"
@@ -45,6 +46,7 @@ static int run_down(const struct command *self, int argc, char **argv)
 		return failed_errno(error, "lab: can't end the supervisor of '%s'", values.name);
 	found = !error;
 	found |= topology_down(values.name) > 0;
+	bounds_remove(values.name);
 	found |= state_remove(values.name);
 	return found ? EXIT_DONE : failed("lab: there is no lab '%s'", values.name);
 }

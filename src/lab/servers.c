@@ -21,21 +21,6 @@ static const char server_script[] =
 #include "server.js.h"
 	;
 
-/* One server to be: where its things are. */
-struct server {
-	const char *lab, *host;
-	char base[STATE_ROOM]; /* /run/baton/LAB */
-	const char *root;
-};
-
-struct kind {
-	const char *name, *program, *suffix;
-	/* Writes the configuration to `text`, kept as conf/HOST.conf. */
-	void (*configure)(const struct server *server, struct buffer *text);
-	/* The command line; `conf` is that file. argv holds 12. */
-	void (*command)(const struct server *server, const char *conf, const char *argv[]);
-};
-
 /* ---- nginx ---- */
 
 static void nginx_configure(const struct server *server, struct buffer *text)
@@ -73,6 +58,7 @@ static void nginx_configure(const struct server *server, struct buffer *text)
 		"    ssl_certificate_key %s/conf/cert.key;\n"
 		"    root %s;\n"
 		"    add_header X-Node %s always;\n"
+		"%s"
 		"    # Any number of targets without a file each.\n"
 		"    location = /health { return 200 \"well\\n\"; }\n"
 		"    location /t/ { default_type text/plain; return 200 \"$uri\\n\"; }\n"
@@ -80,7 +66,10 @@ static void nginx_configure(const struct server *server, struct buffer *text)
 		"    error_page 405 =200 $uri;\n"
 		"  }\n"
 		"}\n",
-		base, base, server->root, host);
+		base, base, server->root, host,
+		strcmp(host, "origin")
+			? ""
+			: "    # Caches need not guess how long it is good.\n    expires 1h;\n");
 }
 
 static void nginx_command(const struct server *server, const char *conf, const char *argv[])
@@ -133,45 +122,6 @@ static void apache_command(const struct server *server, const char *conf, const 
 	       6 * sizeof(*argv));
 }
 
-/* ---- Squid, in front of the origin ---- */
-
-static void squid_configure(const struct server *server, struct buffer *text)
-{
-	const char *base = server->base, *host = server->host;
-
-	buffer_format(text,
-		      "http_port 80 accel vhost\n"
-		      "cache_peer " LAB_ORIGIN " parent 80 0 no-query originserver\n"
-		      "http_access allow all\n"
-		      "cache_mem 64 MB\n"
-		      "access_log stdio:%s/log/%s.access\n"
-		      "cache_log %s/log/%s.error\n"
-		      "pid_filename %s/cache/%s.pid\n"
-		      "coredump_dir %s/cache\n"
-		      "visible_hostname %s\n"
-		      "reply_header_access X-Node deny all\n"
-		      "reply_header_add X-Node %s all\n"
-		      "pinger_enable off\n"
-		      "netdb_filename none\n"
-		      "shutdown_lifetime 0 seconds\n",
-		      base, host, base, host, base, host, base, host, host);
-}
-
-static void squid_command(const struct server *server, const char *conf, const char *argv[])
-{
-	static char service[80];
-	size_t at = 0;
-
-	/* The name under which it keeps shared memory: letters and digits, one for each. */
-	for (const char *parts[] = {server->lab, server->host, NULL}, **part = parts; *part; part++)
-		for (const char *c = *part; *c && at < 31; c++)
-			if (*c != '.' && *c != '_')
-				service[at++] = *c;
-	service[at] = 0;
-	memcpy(argv, (const char *[]){"squid", "-N", "-n", service, "-f", conf, NULL},
-	       7 * sizeof(*argv));
-}
-
 /* ---- Node ---- */
 
 static void node_configure(const struct server *server, struct buffer *text)
@@ -191,19 +141,29 @@ static void node_command(const struct server *server, const char *conf, const ch
 
 /* ---- all ---- */
 
-static const struct kind kinds[] = {
-	{"nginx", "/usr/sbin/nginx", "conf", nginx_configure, nginx_command},
-	{"apache", "/usr/sbin/apache2", "conf", apache_configure, apache_command},
-	{"squid", "/usr/sbin/squid", "conf", squid_configure, squid_command},
-	{"node", "/usr/bin/node", "js", node_configure, node_command},
+static const struct server_kind kinds[] = {
+	{"nginx", "/usr/sbin/nginx", "conf", nginx_configure, nginx_command, NULL},
+	{"apache", "/usr/sbin/apache2", "conf", apache_configure, apache_command, NULL},
+	{"node", "/usr/bin/node", "js", node_configure, node_command, NULL},
 };
 
-static const struct kind *kind_named(const char *name)
+static const struct server_kind *kind_named(const char *name)
 {
+	for (const struct server_kind *kind = cache_kinds; kind->name; kind++)
+		if (!strcmp(kind->name, name))
+			return kind;
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (!strcmp(kinds[i].name, name))
 			return &kinds[i];
 	return NULL;
+}
+
+bool server_is_cache(const char *name)
+{
+	for (const struct server_kind *kind = cache_kinds; kind->name; kind++)
+		if (!strcmp(kind->name, name))
+			return true;
+	return false;
 }
 
 bool server_kind(const char *list, unsigned int number, char *kind)
@@ -262,13 +222,13 @@ int server_certificate(const char *lab)
 }
 
 int server_add(const char *lab, const char *kind_name, const char *host, const char *root,
-	       json_t *list)
+	       const struct cache_options *cache, json_t *list)
 {
-	const struct kind *kind = kind_named(kind_name);
-	struct server server = {.lab = lab, .host = host, .root = root};
+	const struct server_kind *kind = kind_named(kind_name);
+	struct server server = {.lab = lab, .host = host, .root = root, .cache = cache};
 	struct buffer text = BUFFER_EMPTY;
 	char conf[STATE_ROOM], name[64];
-	const char *argv[12];
+	const char *argv[SERVER_WORDS];
 	int error;
 
 	if (access(kind->program, X_OK)) {
@@ -278,6 +238,11 @@ int server_add(const char *lab, const char *kind_name, const char *host, const c
 	}
 	state_path(lab, "", server.base);
 	server.base[strlen(server.base) - 1] = 0;
+	error = kind->prepare ? kind->prepare(&server) : 0;
+	if (error) {
+		failed_errno(error, "lab: can't make the cache of %s", host);
+		return -1;
+	}
 	kind->configure(&server, &text);
 	snprintf(name, sizeof(name), "conf/%.40s.%s", host, kind->suffix);
 	error = write_text(state_path(lab, name, conf), &text);
@@ -317,15 +282,21 @@ int server_sample_root(const char *lab)
 	return error;
 }
 
+struct wait {
+	uint64_t end;
+	unsigned int port;
+};
+
 static int connects(void *context)
 {
-	const uint64_t *end = context;
-	struct sockaddr_in server = {
-		.sin_family = AF_INET, .sin_port = htons(80), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	const struct wait *wait = context;
+	struct sockaddr_in server = {.sin_family = AF_INET,
+				     .sin_port = htons((uint16_t)wait->port),
+				     .sin_addr = {htonl(INADDR_LOOPBACK)}};
 
 	/* A refused connection says at once that nobody listens yet; there is no event to wait for.
 	 */
-	while (clock_now() < *end) {
+	while (clock_now() < wait->end) {
 		int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 		int refused = connect(fd, (struct sockaddr *)&server, sizeof(server));
 
@@ -337,11 +308,11 @@ static int connects(void *context)
 	return 1;
 }
 
-int server_await(const char *lab, const char *host, unsigned int seconds)
+int server_await(const char *lab, const char *host, unsigned int port, unsigned int seconds)
 {
-	uint64_t end = clock_now() + seconds * NS_PER_S;
+	struct wait wait = {clock_now() + seconds * NS_PER_S, port};
 	char netns[128];
 
 	snprintf(netns, sizeof(netns), "baton-%s-%s", lab, host);
-	return process_within(netns, connects, &end) ? -ETIMEDOUT : 0;
+	return process_within(netns, connects, &wait) ? -ETIMEDOUT : 0;
 }

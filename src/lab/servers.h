@@ -5,10 +5,47 @@
 #ifndef BATON_LAB_SERVERS_H
 #define BATON_LAB_SERVERS_H
 
+#include "base/buffer.h"
+#include "lab/state.h"
+
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 
-#define LAB_SERVERS "nginx|apache|squid|node"
+#define LAB_SERVERS "nginx|apache|squid|nginx-cache|varnish|node"
+
+/* What the lab's cache nodes have in common. */
+struct cache_options {
+	uint64_t memory, disk;	/* bytes of a node's cache; disk 0: none */
+	const char *origin;	/* "ADDRESS:PORT" of what they fetch from */
+	const char *distill;	/* profile of the distiller between cache and origin, NULL: none */
+	unsigned int distiller; /* its port on each node's loopback, with `distill` */
+	unsigned int port;	/* where caches listen; 80, or another behind a relay */
+	bool proxy;		/* forward proxies: clients name whole URLs */
+};
+
+/* One server to be: where its things are. */
+struct server {
+	const char *lab, *host;
+	char base[STATE_ROOM]; /* /run/baton/LAB */
+	const char *root;
+	const struct cache_options *cache;
+};
+
+struct server_kind {
+	const char *name, *program, *suffix;
+	/* Writes the configuration to `text`, kept as conf/HOST.conf. */
+	void (*configure)(const struct server *server, struct buffer *text);
+	/* The command line; `conf` is that file. argv holds SERVER_WORDS. */
+	void (*command)(const struct server *server, const char *conf, const char *argv[]);
+	/* Makes what must be there before it starts; NULL: nothing. Returns 0 or -errno. */
+	int (*prepare)(const struct server *server);
+};
+
+enum { SERVER_WORDS = 24 };
+
+/* The caches among the kinds, ended by one without a name (caches.c). */
+extern const struct server_kind cache_kinds[];
 
 enum { SERVER_KIND = 16 };
 
@@ -19,15 +56,23 @@ bool server_kind(const char *list, unsigned int number, char *kind);
 /* Makes the certificate that servers with TLS share. Returns 0 or -1 with a line on stderr. */
 int server_certificate(const char *lab);
 
-/* Writes the configuration of a `kind` of server on `host` that serves `root`, and adds its process
- * to the keeper's list. Returns 0 or -1 with a line on stderr. */
-int server_add(const char *lab, const char *kind, const char *host, const char *root, json_t *list);
+/* Writes the configuration of a `kind` of server on `host` that serves `root`, or, if it is a
+ * cache, what `cache` says, and adds its process to the keeper's list. Returns 0 or -1 with a line
+ * on stderr. */
+int server_add(const char *lab, const char *kind, const char *host, const char *root,
+	       const struct cache_options *cache, json_t *list);
+
+/* Whether a kind of server is a cache, which has no files of its own. */
+bool server_is_cache(const char *kind);
+
+/* Adds the distiller of a cache node to the list. */
+void server_add_distiller(const char *host, const struct cache_options *cache, json_t *list);
 
 /* Makes the files a lab serves when no --root is given. Returns 0 or -errno. */
 int server_sample_root(const char *lab);
 
-/* Waits until something accepts connections on port 80 of the host, at most `seconds`. Returns 0 or
- * -ETIMEDOUT. */
-int server_await(const char *lab, const char *host, unsigned int seconds);
+/* Waits until something accepts connections on the port of the host's loopback, at most `seconds`.
+ * Returns 0 or -ETIMEDOUT. */
+int server_await(const char *lab, const char *host, unsigned int port, unsigned int seconds);
 
 #endif

@@ -133,6 +133,8 @@ static int add_host(const struct topology *topology, const char *host, const cha
 		    const char *address6)
 {
 	bool node = !strncmp(host, "node", 4), front = !strcmp(host, "front");
+	bool delayed = (topology->delay && !strcmp(host, "client")) ||
+		       (topology->origin_delay && !strcmp(host, "origin"));
 	char netns[NETNS_ROOM], bridge[NETNS_ROOM];
 	struct buffer lines = BUFFER_EMPTY;
 	int error;
@@ -145,12 +147,13 @@ static int add_host(const struct topology *topology, const char *host, const cha
 		error = process_within(netns, trust_addresses, NULL);
 	buffer_clear(&lines);
 	buffer_format(&lines, "link add p-%s type veth peer name eth0 netns %s\n", host, netns);
-	if (!topology->delay || strcmp(host, "client"))
+	if (!delayed)
 		buffer_format(&lines, "link set p-%s master br0\n", host);
 	else
-		buffer_text(&lines, "link add d-client type veth peer name d-bridge\nlink set "
-				    "d-bridge master br0\n"
-				    "link set d-client up\nlink set d-bridge up\n");
+		buffer_format(&lines,
+			      "link add d-%s type veth peer name b-%s\nlink set b-%s master br0\n"
+			      "link set d-%s up\nlink set b-%s up\n",
+			      host, host, host, host, host);
 	buffer_format(&lines, "link set p-%s up\n", host);
 	if (!error)
 		error = ip_batch(bridge, &lines);

@@ -22,7 +22,8 @@ struct topology {
 	const char *lab;
 	unsigned int nodes;
 	const struct option_list *extra; /* further hosts, .0.201 and on; may be NULL */
-	bool delay; /* the client's port is left off the bridge, for the delay line */
+	/* These hosts' ports are left off the bridge, for a delay line. */
+	bool delay, origin_delay;
 };
 
 /* "baton-LAB-HOST" into `text` of `room` bytes. Returns text. */

@@ -5,12 +5,14 @@
 #include "base/process.h"
 #include "control/client.h"
 #include "lab/keeper.h"
+#include "lab/bounds.h"
 #include "lab/partition.h"
 #include "lab/servers.h"
 #include "lab/state.h"
 #include "lab/topology.h"
 #include "place/build.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
@@ -25,9 +27,10 @@ enum { READY_S = 30 };
 
 struct values {
 	const char *name, *policy, *server, *root, *place, *forward, *release;
-	uint64_t nodes, delay;
-	struct option_list hosts;
-	bool bare, partition, query;
+	const char *origin, *distill;
+	uint64_t nodes, delay, origin_delay, memory, disk;
+	struct option_list hosts, cpu, rate;
+	bool bare, partition, query, proxy;
 };
 
 static const struct option_spec options[] = {
@@ -53,6 +56,30 @@ static const struct option_spec options[] = {
 	{"delay", 0, OPTION_DURATION, "TIME",
 	 "hold every frame of the client's cable up so long, each way [0]",
 	 offsetof(struct values, delay), .least = 0, .most = 10},
+	{"origin", 0, OPTION_TEXT, "DIR|URL",
+	 "what caches fetch from: files that the origin serves, or http://ADDRESS:PORT [what "
+	 "--root "
+	 "says]",
+	 offsetof(struct values, origin)},
+	{"origin-delay", 0, OPTION_DURATION, "TIME",
+	 "hold every frame of the origin's cable up so long, each way [0]",
+	 offsetof(struct values, origin_delay), .least = 0, .most = 10},
+	{"cache-memory", 0, OPTION_COUNT, "BYTES", "of each cache [64Mi]",
+	 offsetof(struct values, memory), .least = 1 << 20, .most = 1e12},
+	{"cache-disk", 0, OPTION_COUNT, "BYTES", "of each cache, beside its memory [0]",
+	 offsetof(struct values, disk), .least = 0, .most = 1e13},
+	{"proxy", 0, OPTION_FLAG, NULL,
+	 "Squid as forward proxies: the VIP is what clients name as their proxy",
+	 offsetof(struct values, proxy)},
+	{"distill", 0, OPTION_TEXT, "PROFILE",
+	 "a distiller between each cache and the origin: gprs|3g|4g|save-data [none]",
+	 offsetof(struct values, distill), .choices = "gprs|3g|4g|save-data"},
+	{"cpu", 0, OPTION_LIST, "HOST=SHARE",
+	 "hold a host's processes, or every \"node\"'s, to a share of one CPU; may be repeated",
+	 offsetof(struct values, cpu)},
+	{"rate", 0, OPTION_LIST, "HOST=BITS",
+	 "hold a host's cable, or every \"node\"'s, to so many bits a second; may be repeated",
+	 offsetof(struct values, rate)},
 	{"host", 0, OPTION_LIST, "HOST", "one more host, from 10.77.0.201 on; may be repeated",
 	 offsetof(struct values, hosts)},
 	{"partition", 0, OPTION_FLAG, NULL,
@@ -124,10 +151,11 @@ static int write_config(const struct values *values)
 		      "\"]\n    port: 80\n"
 		      "    protocol: http\n    policy: %s\n    target: %s\n    place: %s\n    "
 		      "forward: %s\n"
-		      "    release: %s\n    health: {type: http, path: /health, interval: 1s, "
-		      "timeout: 5s}\n",
+		      "    release: %s\n    health: {type: %s, interval: 1s, timeout: 5s}\n",
 		      values->policy, values->query ? "url" : "path", values->place,
-		      values->forward, values->release);
+		      values->forward, values->release,
+		      /* A forward proxy has no page of its own. */
+		      values->proxy ? "tcp" : "http, path: /health");
 	add_tls(values, &text);
 	error = file_write_whole(state_path(values->name, "baton.yaml", path), text.data,
 				 text.length, 0644);
@@ -190,22 +218,33 @@ static void show_log(const char *lab, const char *name)
 	buffer_release(&text);
 }
 
-static int await(const struct values *values)
+/* Whether something listens there in time; else a line on stderr and what it said last. */
+static int await_one(const char *lab, const char *host, const char *what, unsigned int port)
+{
+	char process[64];
+
+	if (!server_await(lab, host, port, READY_S))
+		return 0;
+	snprintf(process, sizeof(process), "%s-%s", host, what);
+	failed("lab: the %s of %s does not listen after %d s", what, host, READY_S);
+	show_log(lab, process);
+	return -1;
+}
+
+static int await(const struct values *values, const struct cache_options *cache)
 {
 	uint64_t end = clock_now() + READY_S * NS_PER_S;
-	char host[16];
+	char host[16], kind[SERVER_KIND];
 	int up = 0;
 
 	for (unsigned int i = 0; i <= values->nodes; i++) {
 		snprintf(host, sizeof(host), i ? "node%u" : "origin", i);
-		if (server_await(values->name, host, READY_S)) {
-			char process[32];
-
-			snprintf(process, sizeof(process), "%s-server", host);
-			failed("lab: the server of %s does not listen after %d s", host, READY_S);
-			show_log(values->name, process);
+		if (await_one(values->name, host, "server", 80))
 			return -1;
-		}
+		if (i && cache->distill && server_kind(values->server, i, kind) &&
+		    server_is_cache(kind) &&
+		    await_one(values->name, host, "distiller", cache->distiller))
+			return -1;
 	}
 	while (!values->bare && clock_now() < end) {
 		up = nodes_up(values->name);
@@ -223,16 +262,32 @@ static int await(const struct values *values)
 	return 0;
 }
 
-static int build(const struct values *values, const char *root)
+/* The line that holds up what passes between a host's cable and the bridge. */
+static void add_delay(const char *host, uint64_t delay, json_t *list)
+{
+	char name[32], port[32], far[32], time[32];
+
+	snprintf(name, sizeof(name), "%s-delay", host);
+	snprintf(port, sizeof(port), "p-%s", host);
+	snprintf(far, sizeof(far), "d-%s", host);
+	snprintf(time, sizeof(time), "%luns", delay);
+	keeper_add(list, name, "switch", true,
+		   (const char *const[]){"/proc/self/exe", "lab", "delay-line", port, far, time,
+					 NULL});
+}
+
+static int build(const struct values *values, const char *root, const char *origin_root,
+		 const struct cache_options *cache)
 {
 	struct topology topology = {values->name, (unsigned int)values->nodes, &values->hosts,
-				    values->delay > 0};
+				    values->delay > 0, values->origin_delay > 0};
+	struct bounds bounds = {&values->cpu, &values->rate};
 	json_t *list = json_array();
 	char kind[SERVER_KIND], part[STATE_ROOM];
 	int error;
 
 	if (topology_up(&topology) || server_certificate(values->name) ||
-	    server_add(values->name, "nginx", "origin", root, list)) {
+	    server_add(values->name, "nginx", "origin", origin_root, cache, list)) {
 		json_decref(list);
 		return -1;
 	}
@@ -241,33 +296,75 @@ static int build(const struct values *values, const char *root)
 
 		snprintf(host, sizeof(host), "node%u", i);
 		server_kind(values->server, i, kind);
+		if (cache->distill && server_is_cache(kind))
+			server_add_distiller(host, cache, list);
 		error = server_add(values->name, kind, host,
 				   values->partition
 					   ? partition_root(values->name, i, part, sizeof(part))
 					   : root,
-				   list);
+				   cache, list);
 		if (error)
 			goto free_list;
 	}
-	if (values->delay) {
-		char time[32];
-
-		snprintf(time, sizeof(time), "%luns", values->delay);
-		keeper_add(list, "delay", "switch", true,
-			   (const char *const[]){"/proc/self/exe", "lab", "delay-line", "p-client",
-						 "d-client", time, NULL});
-	}
+	if (values->delay)
+		add_delay("client", values->delay, list);
+	if (values->origin_delay)
+		add_delay("origin", values->origin_delay, list);
 	if (!values->bare)
 		add_daemons(values, list);
+	error = bounds_apply(values->name, &bounds, list);
+	if (error)
+		goto free_list;
 	error = keeper_start(values->name, list);
 	if (error < 0)
 		failed_errno(error, "lab: can't start the supervisor");
-	error = error < 0 ? error : await(values);
+	error = error < 0 ? error : await(values, cache);
 	if (!error && values->partition)
 		error = partition_fill(values->name, root);
 free_list:
 	json_decref(list);
 	return error;
+}
+
+/* What --origin says: a folder, whose path goes to `root`, or an address and port. Returns 0 or
+ * EXIT_USAGE with a line on stderr. */
+static int read_origin(const char *text, char *root, char *address, size_t room)
+{
+	struct stat folder;
+	struct in_addr parsed;
+	char *port;
+
+	if (!text)
+		return 0;
+	if (strncmp(text, "http://", 7)) {
+		if (!realpath(text, root) || stat(root, &folder) || !S_ISDIR(folder.st_mode))
+			return misused("--origin %s is neither a folder that can be read nor "
+				       "http://ADDRESS:PORT",
+				       text);
+		return 0;
+	}
+	snprintf(address, room, "%s", text + 7);
+	port = strchr(address, ':');
+	if (port)
+		*port = 0;
+	if (inet_pton(AF_INET, address, &parsed) != 1 ||
+	    (port && strspn(port + 1, "0123456789") != strlen(port + 1)))
+		return misused("--origin %s is not http://ADDRESS:PORT, with an IPv4 address",
+			       text);
+	if (port)
+		*port = ':';
+	else
+		strncat(address, ":80", room - strlen(address) - 1);
+	return 0;
+}
+
+/* Names for the hosts of a lab that has no name server. */
+static int write_hosts(const char *lab)
+{
+	static const char text[] = LAB_ORIGIN " origin.lab www.origin.lab\n";
+	char path[STATE_ROOM];
+
+	return file_write_whole(state_path(lab, "conf/hosts", path), text, strlen(text), 0644);
 }
 
 static int run(const struct command *self, int argc, char **argv)
@@ -278,8 +375,11 @@ static int run(const struct command *self, int argc, char **argv)
 				.place = "inline",
 				.forward = "direct",
 				.release = "rst",
+				.memory = 64 << 20,
 				.nodes = 4};
-	char path[STATE_ROOM], root[PATH_MAX], kind[SERVER_KIND];
+	char path[STATE_ROOM], root[PATH_MAX], origin_root[PATH_MAX] = "", kind[SERVER_KIND];
+	char origin[64] = LAB_ORIGIN ":80";
+	struct cache_options cache = {.origin = origin, .distiller = 3180, .port = 80};
 	struct stat folder;
 	int error;
 
@@ -296,6 +396,16 @@ static int run(const struct command *self, int argc, char **argv)
 	if (values.root &&
 	    (!realpath(values.root, root) || stat(root, &folder) || !S_ISDIR(folder.st_mode)))
 		return misused("--root %s is not a folder that can be read", values.root);
+	if (read_origin(values.origin, origin_root, origin, sizeof(origin)))
+		return EXIT_USAGE;
+	if (values.proxy && strcmp(values.server, "squid"))
+		return misused("--proxy: only squid is a forward proxy; add --server squid");
+	if (bounds_check(&(struct bounds){&values.cpu, &values.rate}))
+		return EXIT_USAGE;
+	cache.memory = values.memory;
+	cache.disk = values.disk;
+	cache.distill = values.distill;
+	cache.proxy = values.proxy;
 	for (unsigned int i = 0; i < values.hosts.count; i++)
 		if (!state_name_good(values.hosts.items[i]) || strlen(values.hosts.items[i]) > 12 ||
 		    !strncmp(values.hosts.items[i], "node", 4))
@@ -317,15 +427,20 @@ static int run(const struct command *self, int argc, char **argv)
 		error = write_key(values.name);
 	if (!error)
 		error = write_config(&values);
+	if (!error)
+		error = write_hosts(values.name);
 	if (!error && values.partition)
 		error = partition_make(values.name, (unsigned int)values.nodes);
 	if (!error && !values.root)
 		error = server_sample_root(values.name);
 	if (error)
 		failed_errno(error, "lab: can't write %s", state_path(values.name, "", path));
-	if (error || build(&values, values.root ? root : state_path(values.name, "root", path))) {
+	if (!values.root)
+		strcpy(root, state_path(values.name, "root", path));
+	if (error || build(&values, root, *origin_root ? origin_root : root, &cache)) {
 		keeper_stop(values.name);
 		topology_down(values.name);
+		bounds_remove(values.name);
 		state_remove(values.name);
 		return EXIT_FAILED;
 	}

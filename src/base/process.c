@@ -175,15 +175,15 @@ int process_self(char *path)
 	return length < 0 ? -errno : 0;
 }
 
-void process_raise_files(unsigned long least)
+unsigned long process_raise_files(unsigned long least)
 {
 	struct rlimit files, more;
 
 	if (getrlimit(RLIMIT_NOFILE, &files))
-		return;
+		return 0;
 	more.rlim_cur = more.rlim_max = files.rlim_max > least ? files.rlim_max : least;
 	if (!setrlimit(RLIMIT_NOFILE, &more))
-		return;
+		return more.rlim_cur;
 	files.rlim_cur = files.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &files);
+	return setrlimit(RLIMIT_NOFILE, &files) ? 0 : files.rlim_cur;
 }

@@ -29,7 +29,7 @@ int netns_enter(const char *name);
 int process_self(char *path);
 
 /* Lets this process have as many open files as it may, and at least `least` if it may raise its own
- * bound. */
-void process_raise_files(unsigned long least);
+ * bound. Returns how many that is now. */
+unsigned long process_raise_files(unsigned long least);
 
 #endif

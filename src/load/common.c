@@ -1,6 +1,7 @@
 #include "load/common.h"
 
 #include "base/fail.h"
+#include "base/process.h"
 #include "load/output.h"
 
 #include <arpa/inet.h>
@@ -193,11 +194,21 @@ int load_run(const struct load_options *options, struct url *url, struct source 
 	return result ? failed_errno(result, "the load could not be begun") : 0;
 }
 
+/* Files besides connections. */
+enum { OWN_FILES = 64 };
+
 int load_play(const struct load_options *options, struct url *url, struct source *source,
 	      struct tally *tally, const char *title, json_t *extra)
 {
-	int result = load_run(options, url, source, tally), written;
+	unsigned long files = process_raise_files(options->connections + OWN_FILES);
+	int result, written;
 
+	if (files < options->connections + OWN_FILES)
+		fprintf(stderr,
+			"baton: load: %llu connections at once can't be had: %lu files may be open "
+			"(ulimit -n)\n",
+			(unsigned long long)options->connections, files);
+	result = load_run(options, url, source, tally);
 	if (result) {
 		json_decref(extra);
 		return result;

@@ -11,7 +11,7 @@
 
 struct load_options {
 	uint64_t connections, per_connection, pipeline, requests, size, seed, rounds;
-	uint64_t duration, timeout, interval, step, users, files;
+	uint64_t duration, timeout, interval, step, ramp, users, files;
 	double speed;
 	bool close, json, verify, resume, timed, poisson, quiet;
 	const char *source, *node_header, *server_name, *authorities, *csv, *html, *url, *paths,

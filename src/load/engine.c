@@ -1,7 +1,6 @@
 #include "load/engine.h"
 
 #include "base/clock.h"
-#include "base/process.h"
 #include "load/slot.h"
 
 #include <errno.h>
@@ -254,7 +253,6 @@ static int prepare(struct engine *engine)
 			return -ENOMEM;
 		engine_slot_free(engine, slot);
 	}
-	process_raise_files(options->connections + 64);
 	engine->poll = epoll_create1(EPOLL_CLOEXEC);
 	if (engine->poll < 0)
 		return -errno;

@@ -188,6 +188,7 @@ struct users {
 	size_t step_count, step_room, next_document;
 	bool endless;
 	double speed;
+	uint64_t ramp; /* ns */
 	struct user {
 		uint64_t wake;
 		size_t step; /* under way or next */
@@ -242,12 +243,12 @@ static uint32_t heap_take(struct users *self)
 	}
 }
 
-/* Users begin within a time of the laws' order, not all at once. */
+/* Users begin one after another, not all at once. */
 static void begin(struct users *self, uint64_t now)
 {
 	for (uint32_t i = 0; i < self->count; i++) {
 		self->users[i].wake =
-			now + (uint64_t)(random_unit(&self->random) * 3e9 / self->speed);
+			now + (uint64_t)(random_unit(&self->random) * (double)self->ramp);
 		heap_add(self, i);
 	}
 	self->begun = true;
@@ -385,6 +386,7 @@ static int run_run(const struct command *self, int argc, char **argv)
 	struct url url;
 
 	options.users = 100;
+	options.ramp = 3000000000ull;
 	first = command_parse(self, argc, argv, &options);
 	if (argc - first != 1 || !options.url)
 		return misused("one LIST and --url are needed, see '%s --help'", command_path());
@@ -395,6 +397,7 @@ static int run_run(const struct command *self, int argc, char **argv)
 		return result;
 	users.count = options.users;
 	users.speed = options.speed;
+	users.ramp = options.ramp;
 	users.endless = options.duration;
 	result = play(&users, &options, &url, argv[first]);
 	free(users.users);
@@ -422,6 +425,9 @@ static const struct command surge_run_command = {
 			 .least = 1, .most = 100000},
 			{"speed", 0, OPTION_NUMBER, "F", "divide all OFF times by this [1]",
 			 LOAD_AT(speed), .least = 1e-6, .most = 1e9},
+			{"ramp", 0, OPTION_DURATION, "TIME",
+			 "users begin at random moments of this time [3]", LOAD_AT(ramp),
+			 .most = 86400},
 			{"duration", 'd', OPTION_DURATION, "TIME",
 			 "end after this time [the list's end]", LOAD_AT(duration)},
 			LOAD_OPTION_SEED,

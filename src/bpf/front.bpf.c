@@ -6,6 +6,7 @@
  *	further segments -----> HANDOFF again until the node is known to have the flow,
  *	                        then as they are, with other MAC addresses
  *	a node's message -----> checked; RETURN makes another node the owner   front_peer.h
+ *	of a flow not known --> perhaps another front's: nodes are asked       front_ask.h
  *	ICMP about a flow ----> to its node                                    front_icmp.h
  *	all else -------------> the host's own stack
  *
@@ -86,13 +87,15 @@ INLINE int front_tcp(struct xdp_md *ctx, struct front_work *work, struct tcphdr 
 			return layer4_send(ctx, IPPROTO_TCP);
 		return syn_answer(ctx);
 	}
+	here = cluster_here();
+	if (!here)
+		return XDP_DROP;
 	if (!flow)
 		return work->service.kind == SERVICE_LAYER4 ? layer4_send(ctx, IPPROTO_TCP)
-							    : flow_unknown(ctx, work);
-	here = cluster_here();
+							    : flow_unknown(ctx, work, here);
 	owner = owner_of(owner_load(flow));
 	node = node_entry(owner.node);
-	if (!here || !node || !node_serves(node) || owner.state != FRONT_OPEN ||
+	if (!node || !node_serves(node) || owner.state != FRONT_OPEN ||
 	    !(owner.flags & FRONT_CONFIRMED) || owner.flags & FRONT_TUNNEL ||
 	    segment->flags & (TCP_FIN | TCP_RST) || !flow_plausible(flow, segment))
 		return flow_known(ctx);
@@ -107,6 +110,8 @@ INLINE int front_segment(struct xdp_md *ctx, struct front_work *work, struct tcp
 {
 	int action = front_tcp(ctx, work, tcp, end, left);
 
+	if (action == FLOW_ASKS)
+		return ask_begin(ctx);
 	return action == FLOW_BEGINS ? flow_begin(ctx) : action;
 }
 
@@ -130,8 +135,12 @@ INLINE int front_datagram(struct xdp_md *ctx, struct front_work *work, const str
 	if (udp->dest == here->port && (address_same(&segment->key.vip, &here->address4) ||
 					address_same(&segment->key.vip, &here->address6))) {
 		action = peer_message(ctx, at, net16(udp->len) - UDP_LENGTH);
-		return action == PEER_RETURNS ? peer_return(ctx, at + sizeof(struct baton_header))
-					      : action;
+		at += sizeof(struct baton_header);
+		if (action == PEER_HAS_NOT)
+			action = ask_on(ctx, at);
+		if (action == FLOW_BEGINS)
+			return flow_begin(ctx);
+		return action == PEER_RETURNS ? peer_return(ctx, at) : action;
 	}
 	segment->key.client_port = udp->source;
 	segment->key.vip_port = udp->dest;

@@ -227,8 +227,9 @@ INLINE int flow_hand(struct xdp_md *ctx, struct front_work *work, const struct c
 }
 
 /* Instead of what the program has to return: the segment is the first data of a connection, for
- * flow_begin. (Not called from here: the kernel bounds the stack of all callers together.) */
-enum { FLOW_BEGINS = -1 };
+ * flow_begin; or of a flow that only a node may know, for ask_begin. (Not called from here: the
+ * kernel bounds the stack of all callers together.) */
+enum { FLOW_BEGINS = -1, FLOW_ASKS = -2 };
 
 /* A segment of the client's of a known flow. Returns what the program has to return, or
  * FLOW_BEGINS. */
@@ -293,14 +294,32 @@ SUBPROGRAM int flow_known(struct xdp_md *ctx)
 	return flow_hand(ctx, work, here, flow, now);
 }
 
-/* A segment of no flow, to work->service. Returns as flow_known does. */
-INLINE int flow_unknown(struct xdp_md *ctx, struct front_work *work)
+/* 1 if nodes may have flows that this front knows nothing of. */
+INLINE int flow_may_be_elsewhere(const struct cluster *here)
+{
+	return here->ask_per_tick && (here->ask_always || cluster_now(here) - here->began_ns <
+								  here->idle_s * 1000000000ull);
+}
+
+/* 1 if the first data in hand, whose cookie is good, may be of a flow that another front, or this
+ * one before it forgot all, has handed over: its SYN-ACK is older than the table. */
+INLINE int flow_older(const struct front_work *work, const struct cluster *here)
+{
+	if (!flow_may_be_elsewhere(here) ||
+	    cluster_now(here) - here->began_ns > COOKIE_LIFE_MAX_S * 1000000000ull)
+		return 0;
+	return !(work->offered.seen & TCP_OPTION_TIMESTAMPS) ||
+	       before(work->offered.tsecr, clock_ms(here->began_ns));
+}
+
+/* A segment of no flow, to work->service. Returns as flow_known does, or FLOW_ASKS. */
+INLINE int flow_unknown(struct xdp_md *ctx, struct front_work *work, const struct cluster *here)
 {
 	int action;
 
 	switch (syn_first(ctx, work, &action)) {
 	case 1:
-		return FLOW_BEGINS;
+		return flow_older(work, here) ? FLOW_ASKS : FLOW_BEGINS;
 	case 0:
 		return action;
 	}
@@ -310,7 +329,7 @@ INLINE int flow_unknown(struct xdp_md *ctx, struct front_work *work)
 		return answer_reset(ctx, work);
 	}
 	count(FRONT_COUNT_COOKIES_BAD);
-	return XDP_DROP;
+	return work->segment.flags & TCP_ACK && flow_may_be_elsewhere(here) ? FLOW_ASKS : XDP_DROP;
 }
 
 #endif

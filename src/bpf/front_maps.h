@@ -31,6 +31,21 @@ struct {
 	__type(value, struct layer4_flow);
 } layer4 SEC(".maps");
 
+/* LRU: anybody can make entries, and one that is pushed out costs a client a repeated segment. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, ASKED_MAX);
+	__type(key, struct flow_key);
+	__type(value, struct front_asked);
+} asked SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, ASKERS_MAX);
+	__type(key, struct address);
+	__type(value, struct front_asker);
+} askers SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, FRONT_COUNT_COUNT);
@@ -115,6 +130,8 @@ struct front_work {
 	__u32 loaded;
 	__u32 reason;			   /* enum place_reason */
 	__u32 expired_tick, expired_count; /* syn_expired: when, and how often in that tick */
+	__u32 ask_tick, ask_count;	   /* the same of questions to nodes */
+	struct front_asked question;
 };
 
 struct {

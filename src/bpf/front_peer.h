@@ -6,7 +6,7 @@
 #ifndef BATON_BPF_FRONT_PEER_H
 #define BATON_BPF_FRONT_PEER_H
 
-#include "bpf/front_flow.h"
+#include "bpf/front_ask.h"
 
 /* Reads the inner packet in work->packet as far as TCP. Returns 0, or -1 if it is not a whole TCP
  * segment from a client. */
@@ -77,24 +77,6 @@ INLINE __u32 peer_choose(struct xdp_md *ctx, struct front_work *work, __u32 at)
 	return net16(work->header.sender);
 }
 
-/* The outer headers of the frame in hand go, the inner packet lies behind the Ethernet header.
- * `room` is what they are long. Returns 0, or a negative errno. */
-INLINE int peer_strip(struct xdp_md *ctx, const struct front_work *work, __u32 room)
-{
-	struct ethhdr *ethernet;
-	void *data, *end;
-
-	if (bpf_xdp_adjust_head(ctx, room))
-		return -EFAULT;
-	data = (void *)(long)ctx->data;
-	end = (void *)(long)ctx->data_end;
-	ethernet = data;
-	if ((void *)(ethernet + 1) > end)
-		return -EFAULT;
-	ethernet->h_proto = work->segment.protocol == 4 ? ETHERTYPE_IPV4 : ETHERTYPE_IPV6;
-	return 0;
-}
-
 /* The owner has let go of the flow at the request in hand, which goes to another node. `at` is
  * where the inner packet begins in the frame. */
 SUBPROGRAM int peer_return(struct xdp_md *ctx, __u32 at)
@@ -151,7 +133,7 @@ SUBPROGRAM int peer_return(struct xdp_md *ctx, __u32 at)
 	counters = node_counters(sender);
 	if (counters)
 		counters->away++;
-	if (peer_strip(ctx, work, at - ETHERNET_LENGTH))
+	if (send_strip(ctx, work, at - ETHERNET_LENGTH))
 		return XDP_DROP;
 	return send_wrapped(ctx, node);
 }
@@ -179,7 +161,7 @@ INLINE int peer_astray(struct xdp_md *ctx, struct front_work *work, const struct
 			goto drop;
 		}
 	}
-	if (peer_strip(ctx, work, room))
+	if (send_strip(ctx, work, room))
 		return XDP_DROP;
 	return flow_hand(ctx, work, here, flow, now);
 drop:
@@ -187,8 +169,9 @@ drop:
 	return XDP_DROP;
 }
 
-/* Instead of what the program has to return: a good RETURN, for peer_return. */
-enum { PEER_RETURNS = -1 };
+/* Instead of what the program has to return: a good RETURN, for peer_return; an answer to a
+ * question, for ask_on. */
+enum { PEER_RETURNS = -3, PEER_HAS_NOT = -4 };
 
 /* A UDP datagram to the cluster's port. `at` is where the Baton header begins in the frame,
  * `length` the datagram's payload. Returns what the program has to return, or PEER_RETURNS. */
@@ -233,6 +216,13 @@ SUBPROGRAM int peer_message(struct xdp_md *ctx, __u32 at, __u32 length)
 	}
 	flow = bpf_map_lookup_elem(&flows, &work->segment.key);
 	if (!flow) {
+		if (header->type == BATON_HAS_NOT && work->segment.ip_length == length)
+			return PEER_HAS_NOT;
+		if (header->type == BATON_CONFIRM && ask_found(work))
+			return XDP_DROP;
+		if (header->type == BATON_RETURN && work->segment.ip_length == length &&
+		    ask_found(work))
+			return PEER_RETURNS;
 		count(FRONT_COUNT_NO_FLOW);
 		return XDP_DROP;
 	}
@@ -253,6 +243,9 @@ SUBPROGRAM int peer_message(struct xdp_md *ctx, __u32 at, __u32 length)
 			flow->owner.flags |= FRONT_CONFIRMED;
 		bpf_spin_unlock(&flow->lock);
 		count(owns ? FRONT_COUNT_CONFIRMS : FRONT_COUNT_STALE);
+		return XDP_DROP;
+	case BATON_HAS_NOT:
+		count(FRONT_COUNT_STALE);
 		return XDP_DROP;
 	case BATON_RELEASE:
 		now = tick_now();

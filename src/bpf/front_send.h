@@ -55,6 +55,24 @@ INLINE int send_bare(struct xdp_md *ctx, const struct cluster *here, const struc
 	return send_out(ctx, node);
 }
 
+/* The outer headers of the frame in hand go, the inner packet lies behind the Ethernet header.
+ * `room` is what they are long. Returns 0, or a negative errno. */
+INLINE int send_strip(struct xdp_md *ctx, const struct front_work *work, __u32 room)
+{
+	struct ethhdr *ethernet;
+	void *data, *end;
+
+	if (bpf_xdp_adjust_head(ctx, room))
+		return -EFAULT;
+	data = (void *)(long)ctx->data;
+	end = (void *)(long)ctx->data_end;
+	ethernet = data;
+	if ((void *)(ethernet + 1) > end)
+		return -EFAULT;
+	ethernet->h_proto = work->segment.protocol == 4 ? ETHERTYPE_IPV4 : ETHERTYPE_IPV6;
+	return 0;
+}
+
 /* Copies the client's IP packet, which begins `at` bytes into the frame, to work->packet, `length`
  * bytes of it. Returns 0, or a negative errno. */
 INLINE int load_packet(struct xdp_md *ctx, struct front_work *work, __u32 at, __u32 length)

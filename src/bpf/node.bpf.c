@@ -7,6 +7,7 @@
  *	node_sockops	gives a new socket the congestion window that the flow had
  *	node_unpark	run by the daemon: a parked frame goes round once more
  *	node_check	run by the daemon: is there still a socket for this flow?
+ *	node_release	run by the daemon: tells the front that a flow is over
  *
  * Who may change what: `owner` of a flow by compare-and-swap; between its change to HELD_MUTED and
  * the next one the rest of the entry belongs to whoever muted it. While HELD_OPEN the request half
@@ -59,7 +60,7 @@ SUBPROGRAM int bare_in(struct __sk_buff *skb)
 		break;
 	case HELD_LEFT:
 		if (work->segment.seq == flow->moved_seq && work->segment.length)
-			return move_again(skb, work, flow);
+			return move_again(skb, work, flow, 0);
 		return send_astray(skb, work, flow);
 	case HELD_OVER: {
 		/* The last words of a closed connection, which its TIME_WAIT answers. */
@@ -99,6 +100,7 @@ int node_in(struct __sk_buff *skb)
 	struct service *service;
 	struct segment *segment;
 	__u32 kind;
+	int action;
 
 	if (!cluster || !work || !cluster->ready)
 		return TC_ACT_UNSPEC;
@@ -115,8 +117,9 @@ int node_in(struct __sk_buff *skb)
 		    (!address_equal(&segment->key.vip, &cluster->address4) &&
 		     !address_equal(&segment->key.vip, &cluster->address6)))
 			return TC_ACT_UNSPEC;
-		return take_wrapped(skb, segment->payload_at,
-				    segment->ip_length - (segment->payload_at - segment->ip_at));
+		action = take_wrapped(skb, segment->payload_at,
+				      segment->ip_length - (segment->payload_at - segment->ip_at));
+		return action == TAKE_BARE ? bare_in(skb) : action;
 	}
 	if (kind != SEGMENT_TCP && kind != SEGMENT_FRAGMENT)
 		return TC_ACT_UNSPEC;
@@ -176,9 +179,12 @@ int node_out(struct __sk_buff *skb)
 	if (segment->flags & TCP_FLAG_BIT_FIN)
 		__sync_fetch_and_or(&flow->flags, HELD_SERVER_FIN);
 	if (segment->flags & TCP_FLAG_BIT_RST &&
-	    owner_change(flow, owner, owner_of(owner_generation(owner), HELD_OVER)) && counters &&
-	    !(flow->flags & HELD_PINNED))
-		counters->abandoned += flow->requests - flow->responses;
+	    owner_change(flow, owner, owner_of(owner_generation(owner), HELD_OVER))) {
+		if (counters && !(flow->flags & HELD_PINNED))
+			counters->abandoned += flow->requests - flow->responses;
+		/* The front doesn't see this RST, and a client answers none. */
+		bpf_ringbuf_output(&over, &segment->key, sizeof(segment->key), 0);
+	}
 	return TC_ACT_UNSPEC;
 }
 
@@ -224,6 +230,37 @@ SEC("tc")
 int node_unpark(struct __sk_buff *skb)
 {
 	return bpf_clone_redirect(skb, skb->ifindex, BPF_F_INGRESS) ? TC_ACT_SHOT : TC_ACT_OK;
+}
+
+/* Data is an empty segment of a flow, as its client would send it: if nothing of the flow is left
+ * here the front is told so. See wire/node.h. */
+SEC("tc")
+int node_release(struct __sk_buff *skb)
+{
+	struct cluster *cluster = cluster_here();
+	struct work *work = work_area(WORK_IN);
+	struct held *flow;
+	__u32 state;
+	int device;
+
+	if (!cluster || !work || !cluster->ready)
+		return TC_ACT_SHOT;
+	work->loaded = 0;
+	if (segment_read_frame(skb, &work->segment, 0) != SEGMENT_TCP)
+		return TC_ACT_SHOT;
+	flow = bpf_map_lookup_elem(&held, &work->segment.key);
+	if (!flow)
+		return TC_ACT_SHOT;
+	state = socket_ask(skb);
+	if ((owner_state(flow->owner) != HELD_OPEN && owner_state(flow->owner) != HELD_OVER) ||
+	    (state && state != TCP_LISTEN))
+		return TC_ACT_SHOT;
+	send_header(work, cluster, flow, BATON_RELEASE, 0);
+	device = send_wrap(skb, flow->front);
+	if (device < 0 || bpf_clone_redirect(skb, device, 0))
+		return TC_ACT_SHOT;
+	count(NODE_COUNT_RELEASED);
+	return TC_ACT_OK;
 }
 
 /* See wire/node.h. */

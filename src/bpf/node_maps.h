@@ -39,6 +39,12 @@ struct {
 	__uint(max_entries, 1 << 20);
 } parked SEC(".maps");
 
+/* Flows (struct flow_key) that the server has reset: the daemon runs node_release for each. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 18);
+} over SEC(".maps");
+
 /* A TCP segment: where its parts lie in the frame and what it says. */
 struct segment {
 	struct flow_key key;

@@ -44,21 +44,22 @@ INLINE void move_header(struct work *work, const struct cluster *cluster, const 
 }
 
 /* The client repeats the request that a flow left with (bare or wrapped): so does the return, if
- * the first one may be lost. Uses the frame up. */
-INLINE int move_again(struct __sk_buff *skb, struct work *work, struct held *flow)
+ * the first one may be lost. `question`: a front knows that it is lost. Uses the frame up. */
+INLINE int move_again(struct __sk_buff *skb, struct work *work, struct held *flow, __u32 question)
 {
 	struct cluster *cluster = cluster_here();
 	__u32 now_ms = bpf_ktime_get_coarse_ns() / 1000000;
 	__u32 room = work->segment.ip_at - ETHERNET_LENGTH;
 
 	if (!cluster || work->segment.seq != flow->moved_seq || !work->segment.length ||
-	    now_ms - flow->told_ms < MOVE_TOLD_MS)
+	    (!question && now_ms - flow->told_ms < MOVE_TOLD_MS))
 		return TC_ACT_SHOT;
 	flow->told_ms = now_ms;
 	if (room && send_strip(skb, room, work->segment.protocol))
 		return TC_ACT_SHOT;
 	work->segment.ip_at = ETHERNET_LENGTH;
 	move_header(work, cluster, flow, BATON_FLAG_REPEAT);
+	work->header.load = net32(question);
 	count(NODE_COUNT_MOVED_AGAIN);
 	return send_wrapped(skb, flow->front);
 }

@@ -173,22 +173,20 @@ INLINE int take_new(struct __sk_buff *skb, struct work *work, const struct servi
 	return take_build(skb, work, flow);
 }
 
-enum { CONFIRM_MS = 1000 }; /* a confirmation is not repeated sooner */
-
-/* The front still wraps a flow that is held here: a client that has much to send before it hears
- * anything. Tells it, with the bare segment in hand, which is as it was afterwards. Returns 0, or a
- * negative errno: the segment is spoilt. */
-INLINE int take_confirm(struct __sk_buff *skb, struct work *work, struct held *flow, __u32 now_ms)
+/* Tells front `number` that the flow is held here, with the bare segment in hand, which is as it
+ * was afterwards; `question` if it has asked for it. Returns 0, or a negative errno: the segment is
+ * spoilt. */
+INLINE int take_tell(struct __sk_buff *skb, struct work *work, const struct cluster *cluster,
+		     const struct held *flow, __u32 question)
 {
-	struct cluster *cluster = cluster_here();
 	__u32 room;
 	int device;
 
-	if (!cluster || now_ms - flow->told_ms < CONFIRM_MS ||
-	    !send_front(cluster, flow->front)->reachable)
-		return 0;
-	flow->told_ms = now_ms;
-	send_header(work, cluster, flow, BATON_CONFIRM, 0);
+	send_header(work, cluster, flow, BATON_CONFIRM,
+		    flow->pin == PIN_ASKED ? BATON_FLAG_PINNED : 0);
+	work->header.seq = net32(flow->first_seq);
+	work->header.ack = net32(flow->first_ack);
+	work->header.load = net32(question);
 	device = send_wrap(skb, flow->front);
 	if (device < 0)
 		return device;
@@ -200,6 +198,22 @@ INLINE int take_confirm(struct __sk_buff *skb, struct work *work, struct held *f
 	return send_strip(skb, room, work->segment.protocol);
 }
 
+enum { CONFIRM_MS = 1000 }; /* a confirmation is not repeated sooner */
+
+/* The front still wraps a flow that is held here: a client that has much to send before it hears
+ * anything. Tells it, with the bare segment in hand, which is as it was afterwards. Returns 0, or a
+ * negative errno: the segment is spoilt. */
+INLINE int take_confirm(struct __sk_buff *skb, struct work *work, struct held *flow, __u32 now_ms)
+{
+	struct cluster *cluster = cluster_here();
+
+	if (!cluster || now_ms - flow->told_ms < CONFIRM_MS ||
+	    !send_front(cluster, flow->front)->reachable)
+		return 0;
+	flow->told_ms = now_ms;
+	return take_tell(skb, work, cluster, flow, 0);
+}
+
 /* A segment of a handoff that has been taken: a later one of the client's, or a repeat. */
 INLINE int take_again(struct __sk_buff *skb, struct work *work, struct held *flow, __u32 state)
 {
@@ -209,7 +223,7 @@ INLINE int take_again(struct __sk_buff *skb, struct work *work, struct held *flo
 	count(NODE_COUNT_REPEATED);
 	if (state == HELD_LEFT) {
 		if (!before(flow->moved_seq, work->segment.seq))
-			return move_again(skb, work, flow);
+			return move_again(skb, work, flow, 0);
 		/* Sent before the front knew: it belongs to the next owner. */
 		return take_strip(skb, work) ? TC_ACT_SHOT : send_astray(skb, work, flow);
 	}
@@ -245,8 +259,62 @@ INLINE int take_again(struct __sk_buff *skb, struct work *work, struct held *flo
 	return TC_ACT_OK;
 }
 
+/* 1 if the flow's socket could have the segment in hand for its next one: within 16 MB of what it
+ * expects, and acknowledging nothing that it never sent. */
+INLINE int take_plausible(struct __sk_buff *skb, struct work *work)
+{
+	const struct segment *segment = &work->segment;
+	const struct socket_state *socket = &work->socket;
+	__u32 state = socket_ask(skb);
+
+	if (!state || state == TCP_LISTEN ||
+	    segment->seq - socket->rcv_nxt + (1u << 24) >= 1u << 25)
+		return 0;
+	return state == TCP_TIME_WAIT || socket->snd_nxt - segment->ack < 1u << 29;
+}
+
+/* Instead of what the program has to return: the segment in hand is bare now, and to be dealt with
+ * as one that came so. */
+enum { TAKE_BARE = 100 };
+
+/* A front that doesn't know the flow of the segment in hand asks whether it is here. */
+INLINE int take_question(struct __sk_buff *skb, struct work *work, const struct cluster *cluster,
+			 struct held *flow)
+{
+	__u32 question = net32(work->header.load), front = net16(work->header.sender);
+	__u32 state = flow ? owner_state(flow->owner) : 0;
+
+	front &= FRONTS_MAX - 1;
+	count(NODE_COUNT_ASKED);
+	if (state == HELD_MUTED)
+		return TC_ACT_SHOT;
+	if (flow && state == HELD_OPEN && take_plausible(skb, work)) {
+		count(NODE_COUNT_ASKED_HERE);
+		flow->front = front;
+		if (take_strip(skb, work) || take_tell(skb, work, cluster, flow, question))
+			return TC_ACT_SHOT;
+		return TAKE_BARE;
+	}
+	if (flow && (state != HELD_LEFT || work->segment.seq != flow->moved_seq ||
+		     work->segment.ack != flow->moved_ack || !work->segment.length))
+		flow = NULL;
+	if (flow && work->header.flags & net16(BATON_FLAG_REPEAT) &&
+	    net32(work->header.generation) == owner_generation(flow->owner)) {
+		flow->front = front;
+		return move_again(skb, work, flow, question);
+	}
+	if (take_strip(skb, work))
+		return TC_ACT_SHOT;
+	send_header(work, cluster, flow, BATON_HAS_NOT, 0);
+	if (flow)
+		work->header.node = net16(flow->node);
+	work->header.load = net32(question);
+	return send_wrapped(skb, front);
+}
+
 /* A UDP datagram to the cluster's port: checks the header and what it wraps, and does as it says.
- * `at` is where the Baton header begins, `length` the datagram's payload. */
+ * `at` is where the Baton header begins, `length` the datagram's payload. Returns what the program
+ * has to return, or TAKE_BARE. */
 SUBPROGRAM int take_wrapped(struct __sk_buff *skb, __u32 at, __u32 length)
 {
 	struct work *work = work_area(WORK_IN);
@@ -265,7 +333,7 @@ SUBPROGRAM int take_wrapped(struct __sk_buff *skb, __u32 at, __u32 length)
 	if (length < sizeof(*header) + 40 || inner > SCRATCH_SIZE ||
 	    bpf_skb_load_bytes(skb, at, header, sizeof(*header)) ||
 	    header->magic != net16(BATON_MAGIC) || header->version != BATON_VERSION_WIRE ||
-	    header->type != BATON_HANDOFF || header->epoch > 1 ||
+	    (header->type != BATON_HANDOFF && header->type != BATON_WHO_HAS) || header->epoch > 1 ||
 	    (header->protocol != 4 && header->protocol != 6)) {
 		count(NODE_COUNT_BAD_HEADER);
 		return TC_ACT_SHOT;
@@ -296,10 +364,24 @@ SUBPROGRAM int take_wrapped(struct __sk_buff *skb, __u32 at, __u32 length)
 		return TC_ACT_SHOT;
 	}
 	flow = bpf_map_lookup_elem(&held, &work->segment.key);
+	if (header->type == BATON_WHO_HAS)
+		return take_question(skb, work, cluster, flow);
 	if (!flow)
 		return take_new(skb, work, service, NULL, 0);
 	owner = flow->owner;
 	age = net32(header->generation) - owner_generation(owner);
+	if (age > 0 && header->flags & net16(BATON_FLAG_FIRST) &&
+	    net32(header->seq) == flow->first_seq && net32(header->ack) == flow->first_ack) {
+		/* The same connection once more, from a front that knows nothing of it: what was
+		 * begun is not begun again. */
+		if (owner_state(owner) != HELD_OPEN ||
+		    !owner_change(flow, owner, owner_of(net32(header->generation), HELD_OPEN))) {
+			count(NODE_COUNT_STALE);
+			return TC_ACT_SHOT;
+		}
+		flow->front = net16(header->sender) & (FRONTS_MAX - 1);
+		return take_again(skb, work, flow, HELD_OPEN);
+	}
 	if (age > 0)
 		return take_new(skb, work, service, flow, owner);
 	if (age < 0) {

@@ -35,6 +35,8 @@ static const struct field front_fields[] = {
 	 .most = 64 << 20},
 	{"idle", FIELD_DURATION, offsetof(struct config_front, idle), .least = 10,
 	 .most = 7 * 86400},
+	{"who_has", FIELD_COUNT, offsetof(struct config_front, who_has), .least = 0,
+	 .most = 1000000},
 	{"control", FIELD_ENDPOINT, offsetof(struct config_front, control)},
 	{"http", FIELD_ENDPOINT, offsetof(struct config_front, http)},
 	{NULL},
@@ -315,6 +317,7 @@ int config_parse(struct config *config, const char *name, const char *text, size
 	struct reading reading = {.config = {.port = BATON_PORT,
 					     .front = {.name = "front",
 						       .flows = 1 << 20,
+						       .who_has = 10000,
 						       .idle = 3600ull * 1000000000}}};
 	struct schema *schema;
 

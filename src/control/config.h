@@ -40,6 +40,7 @@ struct config_front {
 	int xdp;			  /* enum xdp_choice */
 	uint64_t flows;			  /* room of the flow table */
 	uint64_t idle;			  /* ns after which a silent flow is forgotten */
+	uint64_t who_has;		  /* questions a second and CPU for flows not known */
 	struct endpoint control, http;	  /* port 0: none */
 	int line;
 };

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
 /* What the SYN-ACK announces and the nodes' sockets go on with: Linux's own for its default receive
@@ -219,19 +219,18 @@ static void derive(const unsigned char key[32], const char *purpose, __u64 out[2
 
 void datapath_keys(struct datapath *datapath, const struct config_keys *keys)
 {
-	static const __u64 none[2];
-
 	/* The slot goes with the key, not with its line, so that hosts agree on it while a new key
 	 * is being brought to all of them. */
 	datapath->cluster.epoch = config_key_slot(keys->keys[0]);
 	datapath->cluster.key_count = keys->count;
-	for (unsigned int i = 0; i < keys->count; i++)
-		derive(keys->keys[i], "baton header",
-		       datapath->cluster.keys[config_key_slot(keys->keys[i])]);
-	for (unsigned int i = 0; i < 2; i++)
-		if (!memcmp(datapath->cluster.cookie_keys[i], none, sizeof(none)) &&
-		    getrandom(datapath->cluster.cookie_keys[i], 16, 0) != 16)
-			abort();
+	for (unsigned int i = 0; i < keys->count; i++) {
+		unsigned int slot = config_key_slot(keys->keys[i]);
+
+		derive(keys->keys[i], "baton header", datapath->cluster.keys[slot]);
+		/* Of the cluster's key too: what one front has told a client, another one must
+		 * know for good. */
+		derive(keys->keys[i], "baton cookie", datapath->cluster.cookie_keys[slot]);
+	}
 }
 
 void datapath_host(struct datapath *datapath, const struct datapath_host *host)
@@ -245,6 +244,21 @@ void datapath_host(struct datapath *datapath, const struct datapath_host *host)
 void datapath_clock(struct datapath *datapath, int64_t offset)
 {
 	datapath->cluster.clock_offset = offset;
+}
+
+void datapath_asks(struct datapath *datapath, uint64_t per_second, bool always, bool began)
+{
+	uint64_t per_tick = per_second * (1u << BATON_TIME_SHIFT) / NS_PER_S;
+	struct timespec now;
+
+	datapath->cluster.ask_per_tick = (__u32)(per_second && !per_tick ? 1 : per_tick);
+	datapath->cluster.ask_per_source = (datapath->cluster.ask_per_tick + 1) / 2;
+	datapath->cluster.ask_always = always;
+	if (!began)
+		return;
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	datapath->cluster.began_ns = (__u64)now.tv_sec * NS_PER_S + (__u64)now.tv_nsec +
+				     (__u64)datapath->cluster.clock_offset;
 }
 
 int64_t datapath_clock_offset(const struct datapath *datapath)
@@ -438,6 +452,7 @@ int datapath_publish(struct datapath *datapath, const struct registry *registry)
 	struct node_entry *front = &datapath->cluster.fronts[0];
 	int error;
 
+	datapath->cluster.node_most = 0;
 	for (uint32_t id = 1; id < NODES_MAX; id++) {
 		const struct registry_node *node = &registry->nodes[id];
 		struct node_entry *entry = &datapath->entries[id];
@@ -445,6 +460,7 @@ int datapath_publish(struct datapath *datapath, const struct registry *registry)
 		memset(entry, 0, sizeof(*entry));
 		if (!node->used)
 			continue;
+		datapath->cluster.node_most = id;
 		entry->address = node->address;
 		entry->state = (__u8)registry_node_state(registry, id);
 		entry->weight = node->weight;

@@ -26,8 +26,8 @@ struct datapath_host {
 struct datapath *datapath_new(struct bpf_object *object);
 void datapath_free(struct datapath *datapath);
 
-/* Sets the keys from the key file (header keys are derived from them) and, unless the map holds
- * some already, random keys for the SYN cookies. Nothing is in force before datapath_publish. */
+/* Sets the keys from the key file: those of headers and of SYN cookies are derived from them.
+ * Nothing is in force before datapath_publish. */
 void datapath_keys(struct datapath *datapath, const struct config_keys *keys);
 
 /* Who this host is, and where the UDP port and the rest comes from. */
@@ -35,6 +35,12 @@ void datapath_host(struct datapath *datapath, const struct datapath_host *host);
 
 /* Cluster time is CLOCK_BOOTTIME plus this. */
 void datapath_clock(struct datapath *datapath, int64_t offset);
+
+/* Front: how many questions for flows it doesn't know a CPU may ask nodes, whether for ever or only
+ * as long as flows can be older than its table; `began`: that is empty now. After datapath_clock.
+ */
+void datapath_asks(struct datapath *datapath, uint64_t per_second, bool always, bool began);
+
 int64_t datapath_clock_offset(const struct datapath *datapath);
 
 /* The next hop to a host: to the nodes and fronts that have this address. */

@@ -268,6 +268,8 @@ static int run(struct front *front)
 	datapath_keys(front->datapath, &front->keys);
 	if (!datapath_was_ready(front->datapath))
 		datapath_clock(front->datapath, daemon_clock_offset());
+	datapath_asks(front->datapath, front->config.front.who_has, false,
+		      !datapath_was_ready(front->datapath));
 	front->neighbors = neighbors_new(&front->loop, on_hop, front);
 	if (!front->neighbors)
 		return failed_errno(errno, "asking the kernel for neighbours");

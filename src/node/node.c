@@ -111,6 +111,7 @@ static void stop(struct node *node)
 	link_end(node->link);
 	held_sweep_end(node->sweep);
 	park_end(node->park);
+	release_end(node->release);
 	neighbors_end(node->neighbors);
 	uv_close((uv_handle_t *)&node->terminate, NULL);
 	uv_close((uv_handle_t *)&node->interrupt, NULL);
@@ -159,6 +160,9 @@ static int run(struct node *node)
 	node->park = park_start(node);
 	if (!node->park)
 		return failed_errno(errno, "taking parked segments");
+	node->release = release_start(node);
+	if (!node->release)
+		return failed_errno(errno, "taking flows that are over");
 	node->sweep = held_sweep_start(node);
 	node->link = link_start(node);
 	daemon_signals(&node->loop, &node->terminate, &node->interrupt, on_signal, node);

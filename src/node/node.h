@@ -19,6 +19,7 @@
 
 struct link;
 struct park;
+struct release;
 struct held_sweep;
 
 struct node {
@@ -40,6 +41,7 @@ struct node {
 	struct request_server *requests;
 	struct link *link;
 	struct park *park;
+	struct release *release;
 	struct held_sweep *sweep;
 	uv_signal_t terminate, interrupt, hangup;
 };
@@ -64,6 +66,15 @@ bool link_is_up(const struct link *link);
 /* park.c: segments that wait for an old socket to go. Returns NULL with errno set if it can't. */
 struct park *park_start(struct node *node);
 void park_end(struct park *park);
+
+/* release.c: tells the front of flows that are over without its seeing it. Returns NULL with errno
+ * set if it can't. */
+struct release *release_start(struct node *node);
+void release_end(struct release *release);
+
+/* Tells of one: the segment that its client would send next begins at `seq` and acknowledges `ack`.
+ */
+void release_flow(struct release *release, const struct flow_key *key, uint32_t seq, uint32_t ack);
 
 /* sweep.c: forgets flows that are over. */
 struct held_sweep *held_sweep_start(struct node *node);

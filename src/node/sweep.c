@@ -80,8 +80,10 @@ static void look_at(struct held_sweep *sweep, const struct flow_key *key, const 
 		return;
 	}
 	sweep->silent++;
-	if (sweep->silent - 1 - sweep->from < CHECKS && !has_socket(sweep, key))
+	if (sweep->silent - 1 - sweep->from < CHECKS && !has_socket(sweep, key)) {
+		release_flow(sweep->node->release, key, flow->received_seq, flow->response_seq);
 		forget(sweep, key, flow);
+	}
 }
 
 static void on_tick(uv_timer_t *timer)

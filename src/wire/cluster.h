@@ -72,11 +72,19 @@ struct cluster {
 	__u32 ready; /* 0: the maps are being filled, pass everything to the stack */
 	struct node_entry
 		fronts[FRONTS_MAX]; /* node only: where returns go; [0] is the configured one */
+	/* Front only: when it may ask nodes for flows that it doesn't know. */
+	__u64 began_ns;	      /* cluster time when its table of flows was empty */
+	__u32 node_most;      /* the highest id of a node */
+	__u32 ask_per_tick;   /* questions that a CPU may ask in 67 ms; 0: none */
+	__u32 ask_per_source; /* of these for one client's address */
+	__u32 ask_always; /* other fronts have flows too; else only as long as a flow can be older
+			   * than the table: idle_s since began_ns */
 };
 WIRE_OFFSET(struct cluster, clock_offset, 64);
 WIRE_OFFSET(struct cluster, port, 80);
 WIRE_OFFSET(struct cluster, address4, 92);
 WIRE_OFFSET(struct cluster, fronts, 132);
+WIRE_OFFSET(struct cluster, began_ns, 392);
 
 /* Why a node was chosen, or why no handoff was made: counted by the programs, shown by status,
  * flows and trace. */

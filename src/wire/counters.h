@@ -47,6 +47,9 @@
 	X(OUT_MUTED, "out_muted", "packets of flows given away, dropped")                          \
 	X(OUT_SYN, "out_syn", "SYN-ACKs of the node's own, dropped")                               \
 	X(UNSENT, "unsent", "packets that could not be sent to the front")                         \
+	X(ASKED, "who_has", "questions of a front for a flow")                                     \
+	X(ASKED_HERE, "who_has_here", "of these, for flows held here")                             \
+	X(RELEASED, "released", "flows told to the front as over")                                 \
 	X(REQUESTS, "requests", "request heads read")                                              \
 	X(RESPONSES, "responses", "responses followed to their end")                               \
 	X(LOG_LOST, "log_lost", "request records lost because the daemon was behind")
@@ -80,7 +83,7 @@ WIRE_SIZE(struct node_service_counters, 152);
 	  "SYNs with a smaller MSS than a socket can be built "                                    \
 	  "with: served with that one")                                                            \
 	X(ACKS_SWALLOWED, "acks_swallowed", "handshakes' last ACKs found good, kept")              \
-	X(COOKIES_BAD, "cookies_bad", "segments of no flow without a good cookie, dropped")        \
+	X(COOKIES_BAD, "cookies_bad", "segments of no flow without a good cookie")                 \
 	X(COOKIES_EXPIRED, "cookies_expired", "connections first used too late, reset")            \
 	X(PROBES, "probes", "keepalive probes before a request, answered")                         \
 	X(EARLY_FINS, "early_fins", "FINs before a request, answered")                             \
@@ -100,6 +103,10 @@ WIRE_SIZE(struct node_service_counters, 152);
 	X(ASTRAY, "astray", "segments that came back from a node that hasn't the flow")            \
 	X(ASTRAY_DROPPED, "astray_dropped", "of these, dropped: there was nowhere to send them")   \
 	X(FORGOTTEN, "forgotten", "flows reset because their owner has forgotten them")            \
+	X(ASKED, "who_has", "flows not known, for which the nodes were asked")                     \
+	X(ASKED_LIMITED, "who_has_limited", "of such flows, not asked for: too many at a time")    \
+	X(ASKED_FOUND, "who_has_found", "of those asked for, found")                               \
+	X(ASKED_NOBODY, "who_has_nobody", "of those asked for, on no node: reset, or begun")       \
 	X(STALE, "stale", "messages of a node that is not the owner any more, dropped")            \
 	X(NO_FLOW, "no_flow", "messages of nodes about flows that are not known")                  \
 	X(BAD_HEADER, "bad_header", "Baton headers of a wrong form, version or type")              \

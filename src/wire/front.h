@@ -81,6 +81,36 @@ WIRE_OFFSET(struct front_flow, lock, 20);
 WIRE_OFFSET(struct front_flow, handoff_seq, 40);
 WIRE_OFFSET(struct front_flow, cwnd, 56);
 
+/* Map `asked`: LRU_HASH of struct flow_key -> struct front_asked. Whom the nodes are asked for; for
+ * as long as one question goes round. */
+enum { ASKED_MAX = 16384 };
+
+#define FRONT_ASK_TICKS 4 /* a question that has not come back for 0.27 s is lost */
+
+struct front_asked {
+	__u32 tick;	       /* when it was asked first */
+	__u32 number;	       /* of the question: answers carry it */
+	__u32 passed;	       /* nodes that are behind it, of struct cluster's node_most */
+	__u32 left_generation; /* the latest in which a node let go of it, at this very segment */
+	__u32 ifindex;	       /* where the segment came from */
+	__u16 at;	       /* the node that has the question */
+	__u16 left_node;       /* who let go; 0: nobody */
+	__u16 left_to;	       /* and to whom; 0: whom the front was to choose */
+	__u8 returning;	       /* left_node has been asked to return it once more */
+	__u8 mac[6];	       /* where the segment came from */
+	__u8 zero[3];
+};
+WIRE_SIZE(struct front_asked, 36);
+
+/* Map `askers`: LRU_HASH of struct address -> struct front_asker: how often segments of one client
+ * have been asked for in a tick. */
+enum { ASKERS_MAX = 16384 };
+
+struct front_asker {
+	__u32 tick, count;
+};
+WIRE_SIZE(struct front_asker, 8);
+
 /* Map `layer4`: LRU_HASH of struct layer4_key -> struct layer4_flow. Services that only forward:
  * TCP from the SYN on, UDP by flow. */
 enum { LAYER4_MAX = 262144 };

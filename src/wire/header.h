@@ -35,11 +35,18 @@ enum baton_type {
 	 * header with `node` filled in, to the asker. */
 	BATON_ASK = 5,
 	BATON_ANSWER = 6,
-	/* Front -> every node, when it knows nothing of a flow; holders answer BATON_CONFIRM. */
+	/* Front -> node, when it knows nothing of a flow: one node after the other is asked. The
+	 * holder takes the segment and answers BATON_CONFIRM; any other BATON_HAS_NOT. With
+	 * BATON_FLAG_REPEAT: the node let go of it in `generation` and nobody has got it, so the
+	 * node is to return it once more. `load` is the question's number, in answers too. */
 	BATON_WHO_HAS = 7,
 	/* Node -> front. The flow is over on `node` in `generation` (both sides closed, or reset).
 	 */
 	BATON_RELEASE = 8,
+	/* Node -> front. The answer of a node that hasn't the flow, with the segment as it came.
+	 * `generation` if the node let go of the flow at this very segment, and to whom (`node`);
+	 * else 0. */
+	BATON_HAS_NOT = 9,
 };
 
 enum baton_flags {

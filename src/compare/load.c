@@ -32,6 +32,8 @@ static void *run(void *context)
 	process_self(program);
 	if (load->close)
 		argv[16] = "--close";
+	else if (load->turns)
+		argv[16] = "--turns";
 	snprintf(url, sizeof(url), "http://%s/%s", load->address, load->file);
 	snprintf(connections, sizeof(connections), "%lu", load->connections);
 	snprintf(seconds, sizeof(seconds), "%g", load->seconds);
@@ -50,6 +52,7 @@ static void *run(void *context)
 	load->rate = number(result, "requests_per_second");
 	load->p50_us = number(latency, "p50");
 	load->p99_us = number(latency, "p99");
+	load->switched = number(json_object_get(result, "switched_us"), "count");
 	json_decref(result);
 	buffer_release(&output);
 	return NULL;

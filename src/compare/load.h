@@ -10,9 +10,11 @@ struct load {
 	uint64_t connections;
 	double seconds;
 	bool close; /* one connection a request */
+	bool turns; /* `file` is a pattern whose paths each connection takes in turn */
 
 	/* What came of it. */
 	double requests, errors, bytes, rate, p50_us, p99_us;
+	double switched; /* answers from another node than the one before */
 	int failure; /* 0, or -errno: the load could not be run or did not print what it should */
 };
 

@@ -105,14 +105,77 @@ static pid_t start_dnat(const struct peer *peer, const char *lab, unsigned int n
 	return start_with(peer, lab, &text, (const char *[8]){"nft", "-f", "@", NULL});
 }
 
+/* The MAC address of a host's eth0, as text. Returns 0 or -errno. */
+static int host_mac(const char *lab, const char *host, char mac[18])
+{
+	char text[ROOM];
+	const char *const argv[] = {"ip",   "-n", netns(lab, host, text), "-o", "link", "show",
+				    "eth0", NULL};
+	struct buffer said = BUFFER_EMPTY;
+	const char *at;
+	int error = process_run(argv, NULL, &said);
+
+	at = error || !said.length ? NULL : strstr(said.data, "link/ether ");
+	if (!at || sscanf(at, "link/ether %17s", mac) != 1)
+		error = error < 0 ? error : -ENODEV;
+	buffer_release(&said);
+	return error;
+}
+
+/* Layer-4 direct server return in a netdev ingress chain, as nft's documentation has it: MAC
+ * addresses rewritten, node by a hash of the client's address and port. Nodes have the address on
+ * their loopback. The least that a front can do which looks at nothing but layer 4. */
+static pid_t start_dsr(const struct peer *peer, const char *lab, unsigned int nodes)
+{
+	struct buffer text = BUFFER_EMPTY;
+	char mac[18], node[16], host[ROOM];
+	int error = host_mac(lab, peer->host, mac);
+
+	buffer_format(&text,
+		      "table netdev baton {\n\tchain in {\n"
+		      "\t\ttype filter hook ingress device \"eth0\" priority 0;\n"
+		      "\t\tip daddr %s tcp dport 80 ether saddr set %s ether daddr set "
+		      "jhash ip saddr . tcp sport mod %u map {",
+		      peer->address, mac, nodes);
+	for (unsigned int i = 1; i <= nodes && !error; i++) {
+		const char *const add[] = {"ip",	  "-n",	 host, "addr", "add",
+					   peer->address, "dev", "lo", NULL};
+
+		snprintf(node, sizeof(node), "node%u", i);
+		netns(lab, node, host);
+		error = host_mac(lab, node, mac);
+		if (!error && process_run(add, NULL, NULL))
+			error = -EADDRNOTAVAIL;
+		buffer_format(&text, "%s %u : %s", i > 1 ? "," : "", i - 1, mac);
+	}
+	buffer_text(&text, " } fwd to \"eth0\"\n\t}\n}\n");
+	if (error) {
+		buffer_release(&text);
+		return error;
+	}
+	return start_with(peer, lab, &text, (const char *[8]){"nft", "-f", "@", NULL});
+}
+
+const char *const peer_hosts[] = {"haproxy", "nginx", "dnat", "dsr", "haproxy2", NULL};
+
 const struct peer peers[] = {
-	{"direct", NULL, "10.77.0.11", "no balancer: the client asks one node", NULL},
+	{"direct", NULL, "10.77.0.11", "no balancer: the client asks one node, without Baton", NULL,
+	 .lab = LAB_BARE},
 	{"haproxy", "haproxy", "10.77.0.201", "HAProxy, one thread, balance uri, spliced responses",
 	 start_haproxy},
 	{"nginx", "nginx", "10.77.0.202", "nginx, one worker, hash $request_uri, kept connections",
 	 start_nginx},
 	{"dnat", "dnat", "10.77.0.203", "nftables, destinations rewritten round robin", start_dnat},
+	{"dsr", "dsr", "10.77.0.204",
+	 "nftables, MAC addresses rewritten by the flow's hash, direct return", start_dsr},
 	{"baton", "front", "10.77.0.100", "Baton, hrw, direct return", NULL},
+	{"haproxy2", "haproxy2", "10.77.0.205", "A/A control: a second HAProxy, same nodes",
+	 start_haproxy, .twin = "haproxy"},
+	{"baton2", "front", "10.77.0.100", "A/A control: a second Baton, nodes of its own", NULL,
+	 .twin = "baton", .lab = LAB_SECOND},
+	{"moved", "front", "10.77.0.100",
+	 "Baton, each connection's requests in turn for two nodes: all move", NULL,
+	 .lab = LAB_MOVING, .moves = true},
 	{0},
 };
 

@@ -13,7 +13,7 @@ struct load_options {
 	uint64_t connections, per_connection, pipeline, requests, size, seed, rounds;
 	uint64_t duration, timeout, interval, step, ramp, users, files;
 	double speed;
-	bool close, json, verify, resume, timed, poisson, quiet;
+	bool close, json, verify, resume, timed, poisson, quiet, turns;
 	const char *source, *node_header, *server_name, *authorities, *csv, *html, *url, *paths,
 		*rate;
 	const char *trace, *preset, *list;

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PEER_NAMES "direct, haproxy, nginx, dnat, dsr, baton, haproxy2, baton2, moved"
+#define PEER_NAMES "direct, haproxy, nginx, dnat, dsr, xdp, baton, haproxy2, baton2, moved"
 
 static const struct option_spec options[] = {
 	{"peers", 0, OPTION_TEXT, "LIST", "of " PEER_NAMES " [direct,haproxy,nginx,dnat,dsr,baton]",
@@ -103,6 +103,9 @@ static int block(struct run *run, unsigned int from, unsigned int to,
 		cell->front_us[round] =
 			(double)(int64_t)(after[front].cpu_ns - before[front].cpu_ns) / 1e3 /
 			load->requests;
+		cell->softirq_us[round] =
+			(double)(int64_t)(after[front].softirq_ns - before[front].softirq_ns) /
+			1e3 / load->requests;
 		cell->overhead[round] = (double)(after[front].bytes_in - before[front].bytes_in +
 						 after[front].bytes_out - before[front].bytes_out) /
 					load->bytes;

@@ -1,13 +1,14 @@
 #include "compare/peers.h"
 #include "base/buffer.h"
 #include "base/process.h"
+#include "compare/floor.h"
 #include "control/paths.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { ROOM = 200 };
+enum { ROOM = 200, NODES_MOST = 16 };
 
 static char *netns(const char *lab, const char *host, char text[ROOM])
 {
@@ -122,41 +123,62 @@ static int host_mac(const char *lab, const char *host, char mac[18])
 	return error;
 }
 
-/* Layer-4 direct server return in a netdev ingress chain, as nft's documentation has it: MAC
- * addresses rewritten, node by a hash of the client's address and port. Nodes have the address on
- * their loopback. The least that a front can do which looks at nothing but layer 4. */
+/* What layer-4 direct server return needs of the lab: the address on the nodes' loopback, and all
+ * MAC addresses. Returns 0 or -errno. */
+static int prepare_dsr(const struct peer *peer, const char *lab, unsigned int nodes, char mac[18],
+		       char macs[][18])
+{
+	int error = host_mac(lab, peer->host, mac);
+
+	for (unsigned int i = 0; i < nodes && !error; i++) {
+		char node[16], host[ROOM], address[40];
+		const char *const add[] = {"ip",    "-n",  host, "addr", "add",
+					   address, "dev", "lo", NULL};
+
+		snprintf(node, sizeof(node), "node%u", i + 1);
+		snprintf(address, sizeof(address), "%s/32", peer->address);
+		netns(lab, node, host);
+		error = host_mac(lab, node, macs[i]);
+		if (!error && process_run(add, NULL, NULL))
+			error = -EADDRNOTAVAIL;
+	}
+	return error;
+}
+
+/* In a netdev ingress chain, as nft's documentation has it: MAC addresses rewritten, node by a hash
+ * of the client's address and port. */
 static pid_t start_dsr(const struct peer *peer, const char *lab, unsigned int nodes)
 {
 	struct buffer text = BUFFER_EMPTY;
-	char mac[18], node[16], host[ROOM];
-	int error = host_mac(lab, peer->host, mac);
+	char mac[18], macs[NODES_MOST][18];
+	int error = nodes > NODES_MOST ? -E2BIG : prepare_dsr(peer, lab, nodes, mac, macs);
 
+	if (error)
+		return error;
 	buffer_format(&text,
 		      "table netdev baton {\n\tchain in {\n"
 		      "\t\ttype filter hook ingress device \"eth0\" priority 0;\n"
 		      "\t\tip daddr %s tcp dport 80 ether saddr set %s ether daddr set "
 		      "jhash ip saddr . tcp sport mod %u map {",
 		      peer->address, mac, nodes);
-	for (unsigned int i = 1; i <= nodes && !error; i++) {
-		const char *const add[] = {"ip",	  "-n",	 host, "addr", "add",
-					   peer->address, "dev", "lo", NULL};
-
-		snprintf(node, sizeof(node), "node%u", i);
-		netns(lab, node, host);
-		error = host_mac(lab, node, mac);
-		if (!error && process_run(add, NULL, NULL))
-			error = -EADDRNOTAVAIL;
-		buffer_format(&text, "%s %u : %s", i > 1 ? "," : "", i - 1, mac);
-	}
+	for (unsigned int i = 0; i < nodes; i++)
+		buffer_format(&text, "%s %u : %s", i ? "," : "", i, macs[i]);
 	buffer_text(&text, " } fwd to \"eth0\"\n\t}\n}\n");
-	if (error) {
-		buffer_release(&text);
-		return error;
-	}
 	return start_with(peer, lab, &text, (const char *[8]){"nft", "-f", "@", NULL});
 }
 
-const char *const peer_hosts[] = {"haproxy", "nginx", "dnat", "dsr", "haproxy2", NULL};
+/* The same by an XDP program. */
+static pid_t start_xdp(const struct peer *peer, const char *lab, unsigned int nodes)
+{
+	char mac[18], macs[NODES_MOST][18];
+	int error = nodes > NODES_MOST ? -E2BIG : prepare_dsr(peer, lab, nodes, mac, macs);
+
+	return error ? error
+		     : floor_attach(lab, peer->host, peer->address, mac, (const char(*)[18])macs,
+				    nodes);
+}
+
+const char *const peer_hosts[] = {"haproxy", "nginx", "dnat", "dsr", "haproxy2", "xdp", NULL};
 
 const struct peer peers[] = {
 	{"direct", NULL, "10.77.0.11", "no balancer: the client asks one node, without Baton", NULL,
@@ -167,7 +189,10 @@ const struct peer peers[] = {
 	 start_nginx},
 	{"dnat", "dnat", "10.77.0.203", "nftables, destinations rewritten round robin", start_dnat},
 	{"dsr", "dsr", "10.77.0.204",
-	 "nftables, MAC addresses rewritten by the flow's hash, direct return", start_dsr},
+	 "nftables, MAC addresses rewritten by the flow's hash, direct return", start_dsr,
+	 .floor = true},
+	{"xdp", "xdp", "10.77.0.206", "the same as dsr, by an XDP program that does nothing else",
+	 start_xdp, .floor = true},
 	{"baton", "front", "10.77.0.100", "Baton, hrw, direct return", NULL},
 	{"haproxy2", "haproxy2", "10.77.0.205", "A/A control: a second HAProxy, same nodes",
 	 start_haproxy, .twin = "haproxy"},

@@ -21,6 +21,7 @@ struct peer {
 	pid_t (*start)(const struct peer *peer, const char *lab, unsigned int nodes);
 	const char *twin; /* the peer it is a second one of: their ratio ought to be 1 */
 	enum peer_lab lab;
+	bool floor; /* does less than Baton has to: Baton is told as a multiple of it */
 	bool moves; /* every request of a connection belongs to another node than the one before */
 };
 

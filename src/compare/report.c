@@ -90,7 +90,7 @@ static void report_ratios(struct run *run, const char *size, const char *mode,
 
 		if (!cells[i].active)
 			continue;
-		if (!strcmp(peer->name, "dsr") && baton >= 0)
+		if (peer->floor && baton >= 0)
 			report_pair(run, table, size, mode, cells, baton, i);
 		else if (twin >= 0)
 			report_pair(run, table, size, mode, cells, i, twin);
@@ -123,19 +123,22 @@ void run_report_cell(struct run *run, const char *size, const char *mode, const 
 			continue;
 		json_array_append_new(
 			run->results,
-			json_pack("{s:s, s:s, s:s, s:f, s:f, s:f, s:o, s:o, s:o, s:o, s:f, s:f}",
-				  "size", size, "mode", mode, "peer", run->peers[i]->name,
-				  "requests_per_second", median(cell->rate, rounds), "p50_us",
-				  median(cell->p50, rounds), "p99_us", median(cell->p99, rounds),
-				  "front_us_per_request",
-				  front ? json_real(median(cell->front_us, rounds)) : json_null(),
-				  "whole_us_per_request",
-				  alone ? json_real(median(cell->whole_us, rounds)) : json_null(),
-				  "front_bytes_per_byte",
-				  front ? json_real(median(cell->overhead, rounds)) : json_null(),
-				  "front_packets_per_request",
-				  front ? json_real(median(cell->packets, rounds)) : json_null(),
-				  "moved", median(cell->moved, rounds), "errors", cell->errors));
+			json_pack(
+				"{s:s, s:s, s:s, s:f, s:f, s:f, s:o, s:o, s:o, s:o, s:o, s:f, s:f}",
+				"size", size, "mode", mode, "peer", run->peers[i]->name,
+				"requests_per_second", median(cell->rate, rounds), "p50_us",
+				median(cell->p50, rounds), "p99_us", median(cell->p99, rounds),
+				"front_us_per_request",
+				front ? json_real(median(cell->front_us, rounds)) : json_null(),
+				"front_softirq_us_per_request",
+				front ? json_real(median(cell->softirq_us, rounds)) : json_null(),
+				"whole_us_per_request",
+				alone ? json_real(median(cell->whole_us, rounds)) : json_null(),
+				"front_bytes_per_byte",
+				front ? json_real(median(cell->overhead, rounds)) : json_null(),
+				"front_packets_per_request",
+				front ? json_real(median(cell->packets, rounds)) : json_null(),
+				"moved", median(cell->moved, rounds), "errors", cell->errors));
 		if (!table)
 			continue;
 		if (front) {

@@ -23,11 +23,12 @@ struct values {
 struct cell {
 	bool active; /* the peer takes part */
 	double rate[ROUNDS_MAX], p50[ROUNDS_MAX], p99[ROUNDS_MAX];
-	double front_us[ROUNDS_MAX]; /* CPU of the front's host a request */
-	double whole_us[ROUNDS_MAX]; /* of client, nodes and front; not when others run as well */
-	double overhead[ROUNDS_MAX]; /* bytes over the front a byte delivered */
-	double packets[ROUNDS_MAX];  /* over the front, in and out, a request */
-	double moved[ROUNDS_MAX];    /* share of answers from another node than the one before */
+	double front_us[ROUNDS_MAX];   /* CPU of the front's host a request */
+	double softirq_us[ROUNDS_MAX]; /* of these, in interrupts: packets, not processes */
+	double whole_us[ROUNDS_MAX];   /* of client, nodes and front; not when others run as well */
+	double overhead[ROUNDS_MAX];   /* bytes over the front a byte delivered */
+	double packets[ROUNDS_MAX];    /* over the front, in and out, a request */
+	double moved[ROUNDS_MAX];      /* share of answers from another node than the one before */
 	double errors;
 };
 

@@ -4,6 +4,8 @@
 
 #include "base/clock.h"
 #include "base/fail.h"
+#include "control/percpu.h"
+#include "wire/counters.h"
 #include "wire/front.h"
 
 #include <bpf/bpf.h>
@@ -11,7 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TICK_MS = 2000 };
+enum {
+	TICK_MS = 2000,
+	TICKS_MOST = 8, /* between two sweeps */
+	FULL_SHARE = 8, /* of the table: above 1 / so much it is swept at every tick */
+};
 
 struct flow_sweep {
 	uv_timer_t timer;
@@ -19,7 +25,19 @@ struct flow_sweep {
 	int program;
 	struct front_sweep last;
 	bool said;
+	unsigned int ticks; /* since the last sweep */
+	uint64_t begun;	    /* connections until then */
+	uint64_t room;	    /* of the table */
 };
+
+static uint64_t connections_begun(const struct front *front)
+{
+	int map = bpf_object__find_map_fd_by_name(front->object, "front_counters");
+	uint64_t value = 0;
+
+	percpu_sum(map, FRONT_COUNT_HANDOFFS_FIRST, &value, 1);
+	return value;
+}
 
 static void run(struct flow_sweep *sweep)
 {
@@ -37,9 +55,21 @@ static void run(struct flow_sweep *sweep)
 	sweep->last = context;
 }
 
+/* Going over a large table takes its time even where it is empty: it is done often only where there
+ * may be something in it. */
 static void on_tick(uv_timer_t *timer)
 {
-	run(timer->data);
+	struct flow_sweep *sweep = timer->data;
+	const struct front_sweep *last = &sweep->last;
+	uint64_t begun = connections_begun(sweep->front);
+	uint64_t entries = begun - sweep->begun + last->open + last->closing + last->ended +
+			   last->tombstones - last->removed;
+
+	if (++sweep->ticks < TICKS_MOST && entries < sweep->room / FULL_SHARE)
+		return;
+	sweep->ticks = 0;
+	sweep->begun = begun;
+	run(sweep);
 }
 
 struct flow_sweep *flow_sweep_start(struct front *front)
@@ -51,6 +81,8 @@ struct flow_sweep *flow_sweep_start(struct front *front)
 	sweep->front = front;
 	sweep->program =
 		bpf_program__fd(bpf_object__find_program_by_name(front->object, "front_sweep"));
+	sweep->begun = connections_begun(front);
+	sweep->room = bpf_map__max_entries(bpf_object__find_map_by_name(front->object, "flows"));
 	uv_timer_init(&front->loop, &sweep->timer);
 	sweep->timer.data = sweep;
 	run(sweep);

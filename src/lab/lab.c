@@ -2,9 +2,10 @@
 #include "base/fail.h"
 #include "base/process.h"
 #include "base/table.h"
-#include "lab/delay.h"
 #include "lab/demo.h"
+#include "lab/impair.h"
 #include "lab/keeper.h"
+#include "lab/line.h"
 #include "lab/bounds.h"
 #include "lab/state.h"
 #include "lab/topology.h"
@@ -133,8 +134,8 @@ static const struct command command_status = {
 };
 
 static const struct command *const commands[] = {
-	&command_lab_up,   &command_exec,      &command_status,	  &command_down,
-	&command_lab_keep, &command_lab_delay, &command_lab_demo, NULL,
+	&command_lab_up,   &command_exec,	&command_status,   &command_down, &command_lab_keep,
+	&command_lab_line, &command_lab_impair, &command_lab_demo, NULL,
 };
 
 const struct command command_lab = {

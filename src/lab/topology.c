@@ -133,7 +133,7 @@ static int add_host(const struct topology *topology, const char *host, const cha
 		    const char *address6)
 {
 	bool node = !strncmp(host, "node", 4), front = !strcmp(host, "front");
-	bool delayed = (topology->delay && !strcmp(host, "client")) ||
+	bool delayed = topology->impair || (topology->delay && !strcmp(host, "client")) ||
 		       (topology->origin_delay && !strcmp(host, "origin"));
 	char netns[NETNS_ROOM], bridge[NETNS_ROOM];
 	struct buffer lines = BUFFER_EMPTY;

@@ -22,8 +22,8 @@ struct topology {
 	const char *lab;
 	unsigned int nodes;
 	const struct option_list *extra; /* further hosts, .0.201 and on; may be NULL */
-	/* These hosts' ports are left off the bridge, for a delay line. */
-	bool delay, origin_delay;
+	/* These hosts' ports are left off the bridge, for a line; or all. */
+	bool delay, origin_delay, impair;
 };
 
 /* "baton-LAB-HOST" into `text` of `room` bytes. Returns text. */

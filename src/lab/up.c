@@ -30,7 +30,7 @@ struct values {
 	const char *origin, *distill;
 	uint64_t nodes, delay, origin_delay, memory, disk;
 	struct option_list hosts, cpu, rate;
-	bool bare, partition, query, proxy;
+	bool bare, partition, query, proxy, impair;
 };
 
 static const struct option_spec options[] = {
@@ -56,6 +56,9 @@ static const struct option_spec options[] = {
 	{"delay", 0, OPTION_DURATION, "TIME",
 	 "hold every frame of the client's cable up so long, each way [0]",
 	 offsetof(struct values, delay), .least = 0, .most = 10},
+	{"impair", 0, OPTION_FLAG, NULL,
+	 "a line in every cable, for 'baton lab impair' to lose, double and reorder frames",
+	 offsetof(struct values, impair)},
 	{"origin", 0, OPTION_TEXT, "DIR|URL",
 	 "what caches fetch from: files that the origin serves, or http://ADDRESS:PORT [what "
 	 "--root "
@@ -262,25 +265,45 @@ static int await(const struct values *values, const struct cache_options *cache)
 	return 0;
 }
 
-/* The line that holds up what passes between a host's cable and the bridge. */
-static void add_delay(const char *host, uint64_t delay, json_t *list)
+/* The line between a host's cable and the bridge. */
+static void add_line(const struct values *values, const char *host, uint64_t delay, json_t *list)
 {
-	char name[32], port[32], far[32], time[32];
+	char name[80], port[64], far[64], time[32], file[80], path[STATE_ROOM];
 
-	snprintf(name, sizeof(name), "%s-delay", host);
+	snprintf(name, sizeof(name), "%s-line", host);
 	snprintf(port, sizeof(port), "p-%s", host);
 	snprintf(far, sizeof(far), "d-%s", host);
 	snprintf(time, sizeof(time), "%luns", delay);
+	snprintf(file, sizeof(file), "line-%s.sock", host);
 	keeper_add(list, name, "switch", true,
-		   (const char *const[]){"/proc/self/exe", "lab", "delay-line", port, far, time,
-					 NULL});
+		   (const char *const[]){"/proc/self/exe", "lab", "line", port, far,
+					 state_path(values->name, file, path), time, NULL});
+}
+
+static void add_lines(const struct values *values, json_t *list)
+{
+	char host[16];
+
+	if (values->impair || values->delay)
+		add_line(values, "client", values->delay, list);
+	if (values->impair || values->origin_delay)
+		add_line(values, "origin", values->origin_delay, list);
+	if (!values->impair)
+		return;
+	add_line(values, "front", 0, list);
+	for (unsigned int i = 1; i <= values->nodes; i++) {
+		snprintf(host, sizeof(host), "node%u", i);
+		add_line(values, host, 0, list);
+	}
+	for (unsigned int i = 0; i < values->hosts.count; i++)
+		add_line(values, values->hosts.items[i], 0, list);
 }
 
 static int build(const struct values *values, const char *root, const char *origin_root,
 		 const struct cache_options *cache)
 {
-	struct topology topology = {values->name, (unsigned int)values->nodes, &values->hosts,
-				    values->delay > 0, values->origin_delay > 0};
+	struct topology topology = {values->name,      (unsigned int)values->nodes, &values->hosts,
+				    values->delay > 0, values->origin_delay > 0,    values->impair};
 	struct bounds bounds = {&values->cpu, &values->rate};
 	json_t *list = json_array();
 	char kind[SERVER_KIND], part[STATE_ROOM];
@@ -306,10 +329,7 @@ static int build(const struct values *values, const char *root, const char *orig
 		if (error)
 			goto free_list;
 	}
-	if (values->delay)
-		add_delay("client", values->delay, list);
-	if (values->origin_delay)
-		add_delay("origin", values->origin_delay, list);
+	add_lines(values, list);
 	if (!values->bare)
 		add_daemons(values, list);
 	error = bounds_apply(values->name, &bounds, list);

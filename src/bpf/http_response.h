@@ -51,8 +51,9 @@ struct response_state {
 	__u16 flags;  /* enum http_flags of the head being read */
 	__u8 phase;   /* enum response_phase */
 	__u8 carried; /* bytes in carry; RESPONSE_PINNED: enum response_reason */
+	__u64 sent;   /* bytes behind the head of the last response that has ended, or goes on */
 };
-WIRE_SIZE(struct response_state, 64);
+WIRE_SIZE(struct response_state, 72);
 
 /* Requests whose response hasn't ended. */
 INLINE __u32 response_awaited(const struct response_state *state)
@@ -156,6 +157,7 @@ INLINE int response_status(struct response_state *state, struct scratch *scratch
 	    ((then >> 32 & 0xff) != ' ' && (then >> 32 & 0xff) != '\r'))
 		goto bad;
 	digits -= 0x303030;
+	state->sent = 0;
 	state->status = (digits & 0xff) * 100 + (digits >> 8 & 0xff) * 10 + (digits >> 16 & 0xff);
 	if (state->status < 100)
 		goto bad;
@@ -231,11 +233,12 @@ SUBPROGRAM __u32 response_head(struct response_state *state, struct scratch *scr
 	return have;
 }
 
-/* Follows the `length` bytes of the server's stream that lie at `offset` of the source. Returns how
- * many responses ended in them; afterwards state->phase is RESPONSE_PINNED if the flow can't be
- * followed any more. The scratch's content is lost. */
-SUBPROGRAM int response_follow(struct byte_source *source, __u32 offset, __u32 length,
-			       struct response_state *state, struct scratch *scratch)
+/* Follows the server's stream, of which `length` bytes lie at `offset` of the source, to the end of
+ * the response in hand: state->done tells that it has ended. Returns how many bytes were used, all
+ * unless it ended before or the flow can't be followed any more (RESPONSE_PINNED). The scratch's
+ * content is lost. */
+SUBPROGRAM __u32 response_follow_one(struct byte_source *source, __u32 offset, __u32 length,
+				     struct response_state *state, struct scratch *scratch)
 {
 	__u64 zero, at, used;
 	__u32 carried, want;
@@ -248,10 +251,12 @@ SUBPROGRAM int response_follow(struct byte_source *source, __u32 offset, __u32 l
 	at = 0;
 	while (at < length) {
 		LOOP_STEP(at, zero);
-		if (state->phase == RESPONSE_PINNED)
+		if (state->phase == RESPONSE_PINNED || state->done != done)
 			break;
 		if (state->phase == RESPONSE_BODY) {
-			at += body_follow(source, offset + at, length - at, &state->body, scratch);
+			used = body_follow(source, offset + at, length - at, &state->body, scratch);
+			at += used;
+			state->sent += used;
 			if (state->body.phase == BODY_BAD)
 				response_pin(state, RESPONSE_REASON_FRAMING);
 			else if (!body_running(&state->body))
@@ -272,6 +277,27 @@ SUBPROGRAM int response_follow(struct byte_source *source, __u32 offset, __u32 l
 		used = response_head(state, scratch, carried + want);
 		/* Every turn takes more than was carried, so `at` grows. */
 		at += used > carried ? used - carried : want;
+	}
+	return at < length ? at : length;
+}
+
+/* The same to the end of what there is. Returns how many responses ended in it. */
+SUBPROGRAM int response_follow(struct byte_source *source, __u32 offset, __u32 length,
+			       struct response_state *state, struct scratch *scratch)
+{
+	__u64 zero, at;
+	__u16 done;
+
+	if (!state || !scratch)
+		return 0;
+	done = state->done;
+	zero = scratch_zero(scratch);
+	at = 0;
+	while (at < length) {
+		LOOP_STEP(at, zero);
+		if (state->phase == RESPONSE_PINNED)
+			break;
+		at += response_follow_one(source, offset + at, length - at, state, scratch);
 	}
 	return (__u16)(state->done - done);
 }

@@ -176,10 +176,13 @@ int node_out(struct __sk_buff *skb)
 		counters->segments_out += skb->gso_segs ?: 1;
 	if (segment->length)
 		answer_follow(skb, flow);
-	if (segment->flags & TCP_FLAG_BIT_FIN)
-		__sync_fetch_and_or(&flow->flags, HELD_SERVER_FIN);
+	if (segment->flags & TCP_FLAG_BIT_FIN &&
+	    !(__sync_fetch_and_or(&flow->flags, HELD_SERVER_FIN) & HELD_SERVER_FIN))
+		answer_cut(flow, 0);
 	if (segment->flags & TCP_FLAG_BIT_RST &&
 	    owner_change(flow, owner, owner_of(owner_generation(owner), HELD_OVER))) {
+		if (!(flow->flags & HELD_SERVER_FIN))
+			answer_cut(flow, 1);
 		if (counters && !(flow->flags & HELD_PINNED))
 			counters->abandoned += flow->requests - flow->responses;
 		/* The front doesn't see this RST, and a client answers none. */

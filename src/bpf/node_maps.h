@@ -109,6 +109,7 @@ struct work {
 	__u32 loaded;		       /* bytes in `packet` */
 	__u32 reason;		       /* enum place_reason of the last decision */
 	__u32 bounces;		       /* of the frame in hand */
+	__u32 wanted;		       /* request_follow: what it is to return */
 	__u32 astray_ms, astray_count; /* of this CPU, whatever the frame */
 };
 

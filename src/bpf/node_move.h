@@ -16,6 +16,7 @@
 #define BATON_BPF_NODE_MOVE_H
 
 #include "bpf/node_place.h"
+#include "bpf/node_record.h"
 #include "bpf/node_send.h"
 #include "bpf/node_socket.h"
 #include "bpf/tcp_options.h"
@@ -121,6 +122,8 @@ SUBPROGRAM int move_flow(struct __sk_buff *skb, struct held *flow, __u32 node)
 		counters->handoffs_out++;
 		counters->abandoned++;
 	}
+	if (record_wanted())
+		record_moved(flow);
 	move_header(work, cluster, flow, 0);
 	device = send_wrap(skb, flow->front);
 	if (device < 0)

@@ -12,6 +12,7 @@
 #include "bpf/http_body.h"
 #include "bpf/http_response.h"
 #include "bpf/node_place.h"
+#include "bpf/node_record.h"
 #include "bpf/node_segment.h"
 
 enum {
@@ -96,8 +97,9 @@ SUBPROGRAM int request_follow(struct __sk_buff *skb, struct held *flow)
 {
 	struct work *work = work_area(WORK_IN);
 	struct body_state *body;
-	__u32 end, length, idle, i;
-	int at, wanted = 0;
+	__u32 end, length, idle;
+	__u64 i, zero;
+	__s64 at;
 
 	if (!work || !flow)
 		return 0;
@@ -105,6 +107,7 @@ SUBPROGRAM int request_follow(struct __sk_buff *skb, struct held *flow)
 	end = work->segment.seq + length;
 	if (!length)
 		return 0;
+	work->wanted = 0;
 	if (before(flow->received_seq, end))
 		flow->received_seq = end;
 	if (flow->flags & HELD_PINNED || !before(flow->request_seq, end))
@@ -114,7 +117,7 @@ SUBPROGRAM int request_follow(struct __sk_buff *skb, struct held *flow)
 		return -EBUSY;
 	}
 	body = (struct body_state *)flow->body;
-	at = flow->request_seq - work->segment.seq;
+	at = (__s32)(flow->request_seq - work->segment.seq);
 	if (at < 0) {
 		request_pin(flow, PIN_GAP);
 		goto out;
@@ -122,7 +125,11 @@ SUBPROGRAM int request_follow(struct __sk_buff *skb, struct held *flow)
 	idle = !at && !body_running(body) &&
 	       response_quiet((struct response_state *)flow->response) &&
 	       flow->response_seq == work->segment.ack;
-	for (i = 0; i < REQUESTS_IN_SEGMENT; i++) {
+	zero = scratch_zero(&work->text);
+	i = 0;
+	while (i < REQUESTS_IN_SEGMENT) {
+		LOOP_STEP(i, zero);
+		FORGET(at, zero);
 		if (body_running(body)) {
 			at += body_follow(skb, work->segment.payload_at + at, length - at, body,
 					  &work->text);
@@ -134,30 +141,33 @@ SUBPROGRAM int request_follow(struct __sk_buff *skb, struct held *flow)
 			at = request_next(skb, flow, at);
 			if (at < 0)
 				goto out;
+			work->reason = PLACE_REASON_STAY;
 			if (!i && idle) {
-				flow->first_ns = 0;
 				flow->asked_ns = bpf_ktime_get_ns();
-				wanted = place_elsewhere();
+				work->wanted = place_elsewhere();
 			}
+			if (record_wanted())
+				record_request(flow, i ? 0 : work->wanted);
 		}
-		if (at >= (int)length)
+		if (at >= (__s64)length)
 			break;
+		i++;
 	}
-	if (at < (int)length) {
+	if (at < (__s64)length) {
 		request_pin(flow, PIN_PIPELINE);
 		goto out;
 	}
 	flow->request_seq = work->segment.seq + at;
 	/* A body that goes on behind this segment stays with its head. */
-	if (at > (int)length || body_running(body))
-		wanted = 0;
+	if (at > (__s64)length || body_running(body))
+		work->wanted = 0;
 out:
-	if (flow->flags & HELD_PINNED && wanted > 0) {
+	if (flow->flags & HELD_PINNED && work->wanted) {
 		count(NODE_COUNT_STAYED_PINNED);
-		wanted = 0;
+		work->wanted = 0;
 	}
 	__sync_fetch_and_and(&flow->flags, ~HELD_READING);
-	return wanted;
+	return work->wanted;
 }
 
 #endif

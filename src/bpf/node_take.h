@@ -58,6 +58,8 @@ INLINE void take_fill(struct held *flow, const struct work *work, const struct s
 	const struct baton_header *header = &work->header;
 
 	flow->flags = work->segment.flags & TCP_FLAG_BIT_FIN ? HELD_CLIENT_FIN : 0;
+	if (header->flags & net16(BATON_FLAG_FIRST))
+		flow->flags |= HELD_FIRST;
 	flow->service = service->id;
 	flow->first_seq = net32(header->seq);
 	flow->first_ack = net32(header->ack);
@@ -74,6 +76,7 @@ INLINE void take_fill(struct held *flow, const struct work *work, const struct s
 	flow->options = header->options;
 	flow->pin = PIN_NONE;
 	flow->node = 0;
+	flow->reason = header->reason;
 	flow->front = net16(header->sender) & (FRONTS_MAX - 1);
 	flow->seen_s = now_s;
 	flow->since_s = now_s;
@@ -82,6 +85,7 @@ INLINE void take_fill(struct held *flow, const struct work *work, const struct s
 	flow->responses = 0;
 	flow->bytes_out = 0;
 	flow->asked_ns = 0;
+	flow->first_ns = 0;
 	__builtin_memset(flow->body, 0, sizeof(flow->body));
 	__builtin_memset(flow->response, 0, sizeof(flow->response));
 	if (header->flags & net16(BATON_FLAG_PINNED))

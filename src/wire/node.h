@@ -11,7 +11,7 @@
 
 enum {
 	HELD_MAX = 262144, /* default size of `held`; the daemon may change it before loading */
-	HELD_RESPONSE_WORDS = 8,
+	HELD_RESPONSE_WORDS = 9,
 	HELD_BODY_WORDS = 2,
 };
 
@@ -30,6 +30,7 @@ enum held_flags {
 	HELD_SERVER_FIN = 4,
 	HELD_PINNED = 8,   /* not to be moved any more; `pin` says why */
 	HELD_READING = 16, /* a CPU is following the request stream */
+	HELD_FIRST = 32,   /* it came with the connection's first handoff */
 };
 
 /* Why a flow was pinned: counted by the programs, shown by flows. */
@@ -67,7 +68,7 @@ struct held {
 	__u8 pin;     /* enum pin_reason */
 	__u16 node;   /* HELD_LEFT: to whom; 0 the front was to choose */
 	__u8 front;   /* which one handed over */
-	__u8 reason;  /* HELD_LEFT: enum place_reason */
+	__u8 reason;  /* enum place_reason: why it came here; HELD_LEFT: why it left */
 	__u32 seen_s; /* CLOCK_MONOTONIC in seconds of the last segment in either direction */
 	__u32 since_s;
 	__u32 told_ms;	    /* CLOCK_MONOTONIC in ms of the last CONFIRM or repeated RETURN */
@@ -77,11 +78,11 @@ struct held {
 	__u32 zero;
 	__u64 bytes_out; /* payload towards the client, repeats left out */
 	__u64 asked_ns;	 /* when the request in hand came, CLOCK_MONOTONIC; 0: none, or several */
-	__u64 first_ns;	 /* when the first byte of its answer went; 0: not yet */
+	__u64 first_ns;	 /* when the first byte of the response in hand went; 0: not yet */
 	__u64 body[HELD_BODY_WORDS];
 	__u64 response[HELD_RESPONSE_WORDS];
 };
-WIRE_SIZE(struct held, 192);
+WIRE_SIZE(struct held, 200);
 WIRE_OFFSET(struct held, request_seq, 24);
 WIRE_OFFSET(struct held, cwnd, 48);
 WIRE_OFFSET(struct held, bytes_out, 88);

@@ -22,7 +22,7 @@ INLINE __u32 answer_pin_reason(const struct response_state *state)
 /* How long requests take: wire/times.h. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, TIMES_SERVICES * TIMES_KINDS);
+	__uint(max_entries, TIMES_SERVICES *TIMES_KINDS);
 	__type(key, __u32);
 	__type(value, struct times);
 } node_times SEC(".maps");
@@ -128,7 +128,8 @@ SUBPROGRAM int answer_follow(struct __sk_buff *skb, struct held *flow)
 	return 0;
 }
 
-/* The server ends the connection, by the segment in hand: so do the responses that are under way. */
+/* The server ends the connection, by the segment in hand: so do the responses that are under way.
+ */
 INLINE void answer_cut(struct held *flow, __u32 reset)
 {
 	const struct response_state *state = (const struct response_state *)flow->response;

@@ -291,6 +291,29 @@ static void read_services(struct schema *schema, const struct schema_node *list,
 	}
 }
 
+/* ---- log ---- */
+
+static const struct field log_fields[] = {
+	{"format", FIELD_CHOICE, offsetof(struct config_log, format), .choices = CONFIG_LOGS},
+	{"to", FIELD_TEXT, offsetof(struct config_log, to), 256},
+	{"rotate", FIELD_COUNT, offsetof(struct config_log, rotate)},
+	{"keep", FIELD_SMALL, offsetof(struct config_log, keep), .least = 0, .most = 1000},
+	{NULL},
+};
+
+static void read_log(struct schema *schema, const struct schema_node *node, void *at)
+{
+	struct config_log *log = at;
+
+	*log = (struct config_log){
+		.on = true, .format = LOG_COMBINED, .to = "/var/log/baton/{node}.log", .keep = 5};
+	schema_mapping(schema, node, log_fields, log);
+	if (log->to[0] != '/' && strcmp(log->to, "stdout") && strcmp(log->to, "syslog"))
+		schema_error(schema, schema_line(node), "to",
+			     "'%s' is no path that begins with '/', and neither stdout nor syslog",
+			     log->to);
+}
+
 /* ---- the whole ---- */
 
 struct reading {
@@ -307,6 +330,7 @@ static const struct field file_fields[] = {
 	 .read = read_nodes},
 	{"services", FIELD_OTHER, offsetof(struct reading, services), .required = true,
 	 .read = keep_list},
+	{"log", FIELD_OTHER, offsetof(struct reading, config.log), .read = read_log},
 	{NULL},
 };
 

@@ -26,12 +26,14 @@ enum {
 #define CONFIG_FORWARDS	 "direct|tunnel|nat"
 #define CONFIG_RELEASES	 "rst|fin"
 #define CONFIG_HEALTHS	 "none|tcp|http"
+#define CONFIG_LOGS	 "none|combined|json"
 
 enum xdp_choice { XDP_AUTO, XDP_NATIVE, XDP_GENERIC };
 enum protocol_choice { PROTOCOL_HTTP, PROTOCOL_TLS, PROTOCOL_TCP, PROTOCOL_UDP };
 enum target_choice { TARGET_PATH, TARGET_URL };
 enum place_choice { PLACE_INLINE, PLACE_SPREAD };
 enum health_choice { HEALTH_NONE, HEALTH_TCP, HEALTH_HTTP };
+enum log_choice { LOG_NONE, LOG_COMBINED, LOG_JSON };
 
 struct config_front {
 	char name[CONFIG_NAME];
@@ -77,6 +79,15 @@ struct config_service {
 	int line;
 };
 
+/* The nodes' access log. */
+struct config_log {
+	bool on;	 /* single requests are told of at all */
+	int format;	 /* enum log_choice; LOG_NONE: only status and page show them */
+	char to[256];	 /* a path ({node} in it is the node's name), "stdout" or "syslog" */
+	uint64_t rotate; /* a file of so many bytes is put aside; 0: never */
+	uint32_t keep;	 /* files put aside that are kept */
+};
+
 struct config {
 	char name[CONFIG_NAME];
 	char key_file[256];
@@ -86,6 +97,7 @@ struct config {
 	unsigned int node_count;
 	struct config_service *services;
 	unsigned int service_count;
+	struct config_log log;
 };
 
 /* Checks `text` and fills `config`. Errors, one line each with file, line and key, go to `errors`;

@@ -151,6 +151,8 @@ static json_t *node_section(const struct front *front, uint32_t id)
 	json_object_set_new(object, "counters",
 			    report ? json_incref(json_object_get(report, "counters"))
 				   : json_object());
+	if (json_object_get(report, "log"))
+		json_object_set(object, "log", json_object_get(report, "log"));
 	for (uint32_t service = 0; service < CONFIG_SERVICES; service++)
 		if (front->registry->services[service].used &&
 		    front->registry->services[service].member[id] == MEMBER_DOWN)

@@ -26,7 +26,7 @@
 enum { READY_S = 30 };
 
 struct values {
-	const char *name, *policy, *server, *root, *place, *forward, *release;
+	const char *name, *policy, *server, *root, *place, *forward, *release, *log;
 	const char *origin, *distill;
 	uint64_t nodes, delay, origin_delay, memory, disk;
 	struct option_list hosts, cpu, rate;
@@ -83,6 +83,10 @@ static const struct option_spec options[] = {
 	{"rate", 0, OPTION_LIST, "HOST=BITS",
 	 "hold a host's cable, or every \"node\"'s, to so many bits a second; may be repeated",
 	 offsetof(struct values, rate)},
+	{"log", 0, OPTION_TEXT, "FORMAT",
+	 "the nodes' access log: combined or json, in /run/baton/LAB/log/NODE.requests; none: only "
+	 "status and page show requests [off]",
+	 offsetof(struct values, log), .choices = "none|combined|json"},
 	{"host", 0, OPTION_LIST, "HOST", "one more host, from 10.77.0.201 on; may be repeated",
 	 offsetof(struct values, hosts)},
 	{"partition", 0, OPTION_FLAG, NULL,
@@ -160,6 +164,9 @@ static int write_config(const struct values *values)
 		      /* A forward proxy has no page of its own. */
 		      values->proxy ? "tcp" : "http, path: /health");
 	add_tls(values, &text);
+	if (values->log)
+		buffer_format(&text, "log:\n  format: %s\n  to: %s\n", values->log,
+			      state_path(values->name, "log/{node}.requests", key));
 	error = file_write_whole(state_path(values->name, "baton.yaml", path), text.data,
 				 text.length, 0644);
 	buffer_release(&text);

@@ -82,7 +82,25 @@ static int begin(struct node *node)
 	return node_publish(node);
 }
 
-/* The keys may be others; all else comes from the front. */
+/* The access log may be another, and its file may have been moved away. */
+static void log_again(struct node *node)
+{
+	struct buffer errors = BUFFER_EMPTY;
+	struct config config;
+	char why[512];
+
+	if (config_read(&config, node->file, &errors)) {
+		log_line(LOG_LEVEL_ERROR, "the configuration was not read again: %s", errors.data);
+	} else {
+		node->config.log = config.log;
+		if (served_reload(node->served, why))
+			log_line(LOG_LEVEL_ERROR, "%s; the log is the one of before", why);
+		config_release(&config);
+	}
+	buffer_release(&errors);
+}
+
+/* The keys and the log may be others; all else comes from the front. */
 static void on_hangup(uv_signal_t *signal, int number)
 {
 	struct node *node = signal->data;
@@ -103,6 +121,7 @@ static void on_hangup(uv_signal_t *signal, int number)
 	else
 		log_line(LOG_LEVEL_INFO, "keys read again");
 	buffer_release(&errors);
+	log_again(node);
 }
 
 static void stop(struct node *node)
@@ -111,7 +130,11 @@ static void stop(struct node *node)
 	link_end(node->link);
 	held_sweep_end(node->sweep);
 	park_end(node->park);
+<<<<<<< HEAD
 	release_end(node->release);
+=======
+	served_end(node->served);
+>>>>>>> 6b454ef (Node: an access log, one line a request; lab up --log; rows and a cluster test that compare it with the servers' own)
 	neighbors_end(node->neighbors);
 	uv_close((uv_handle_t *)&node->terminate, NULL);
 	uv_close((uv_handle_t *)&node->interrupt, NULL);
@@ -164,6 +187,9 @@ static int run(struct node *node)
 	if (!node->release)
 		return failed_errno(errno, "taking flows that are over");
 	node->sweep = held_sweep_start(node);
+	node->served = served_start(node, why);
+	if (!node->served)
+		return failed("%s", why);
 	node->link = link_start(node);
 	daemon_signals(&node->loop, &node->terminate, &node->interrupt, on_signal, node);
 	uv_signal_init(&node->loop, &node->hangup);
@@ -241,6 +267,7 @@ static int command(const struct command *self, int argc, char **argv)
 		return error;
 	snprintf(node.name, sizeof(node.name), "%s",
 		 options.name ? options.name : daemon_host_name());
+	node.file = options.file;
 	found = config_node_named(&node.config, node.name);
 	if (!found) {
 		error = misused("%s: no node is called '%s'; give one of its names with --name",
@@ -269,7 +296,7 @@ const struct command command_node = {
 		"Loads the programs that build connections from what the front hands over, follow "
 		"them, and give them back at a request that belongs to another node. The programs "
 		"stay attached when the daemon ends; --detach takes them away. SIGHUP "
-		"reads the keys again.\n\nWith a command "
+		"reads the keys again and opens the access log again.\n\nWith a command "
 		"(add, set, del, list) it changes a running cluster's nodes instead.",
 	.commands = node_commands,
 	.options = option_specs,

@@ -21,9 +21,11 @@ struct link;
 struct park;
 struct release;
 struct held_sweep;
+struct served;
 
 struct node {
 	uv_loop_t loop;
+	const char *file; /* of the configuration */
 	char name[CONFIG_NAME];
 	struct config config;
 	struct config_keys keys;
@@ -43,6 +45,8 @@ struct node {
 	struct park *park;
 	struct release *release;
 	struct held_sweep *sweep;
+	struct served *served;
+	int check; /* the program node_check */
 	uv_signal_t terminate, interrupt, hangup;
 };
 
@@ -80,8 +84,23 @@ void release_flow(struct release *release, const struct flow_key *key, uint32_t 
 struct held_sweep *held_sweep_start(struct node *node);
 void held_sweep_end(struct held_sweep *sweep);
 
+/* Whether the kernel has a socket for the flow; true if it can't be told. */
+bool held_has_socket(const struct node *node, const struct flow_key *key);
+
 /* Flows held open at the last sweep. */
 uint64_t held_sweep_open(const struct held_sweep *sweep);
+
+/* served.c: what is made of the requests that were served here: the access log. Returns NULL with
+ * one sentence in `why` if the log can't be opened. */
+struct served *served_start(struct node *node, char why[512]);
+void served_end(struct served *served);
+
+/* Goes by node->config.log from now on, and opens the log's file again. Returns 0, or -EINVAL with
+ * a sentence in `why`: all stays as it was. */
+int served_reload(struct served *served, char why[512]);
+
+/* What status and page show of it, a new reference; NULL if requests are not told of. */
+json_t *served_report(const struct served *served);
 
 /* report.c: what the node counts, as JSON (a new reference); and only what policies go by. */
 json_t *node_report(const struct node *node);

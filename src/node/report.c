@@ -90,14 +90,16 @@ static json_t *listeners(const struct node *node)
 json_t *node_report(const struct node *node)
 {
 	json_t *services = json_array(), *loads = json_array();
+	json_t *log = node->served ? served_report(node->served) : NULL;
 	char keys[8];
 
 	read_services(node, services, loads);
-	return json_pack(
-		"{s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:o}", "type", "report", "keys",
-		config_keys_text(&node->keys, keys), "version", (json_int_t)node->registry->version,
-		"flows", (json_int_t)(node->sweep ? held_sweep_open(node->sweep) : 0), "counters",
-		counters(node), "services", services, "loads", loads, "listeners", listeners(node));
+	return json_pack("{s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o*}", "type", "report", "keys",
+			 config_keys_text(&node->keys, keys), "version",
+			 (json_int_t)node->registry->version, "flows",
+			 (json_int_t)(node->sweep ? held_sweep_open(node->sweep) : 0), "counters",
+			 counters(node), "services", services, "loads", loads, "listeners",
+			 listeners(node), "log", log);
 }
 
 json_t *node_load(const struct node *node)

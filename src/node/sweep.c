@@ -24,7 +24,7 @@ enum {
 struct held_sweep {
 	uv_timer_t timer;
 	const struct node *node;
-	int held, check;
+	int held;
 	uint32_t at; /* the batch lookup's place in the table, while `going` */
 	bool going;
 	uint64_t counting, open;
@@ -38,19 +38,18 @@ static uint32_t now_s(void)
 	return (uint32_t)(clock_now() / NS_PER_S);
 }
 
-/* Whether the kernel has a socket for the flow; true if it can't be told. */
-static bool has_socket(const struct held_sweep *sweep, const struct flow_key *key)
+bool held_has_socket(const struct node *node, const struct flow_key *key)
 {
 	struct {
 		struct ethhdr ethernet;
 		struct flow_key key;
 	} __attribute__((packed)) data = {.key = *key};
-	struct __sk_buff context = {.ifindex = (__u32)sweep->node->ifindex};
+	struct __sk_buff context = {.ifindex = (__u32)node->ifindex};
 	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = &data, .data_size_in = sizeof(data),
 		    .ctx_in = &context, .ctx_size_in = sizeof(context), .repeat = 1);
 
 	data.ethernet.h_proto = htons(address_is_ipv4(&key->vip) ? ETH_P_IP : ETH_P_IPV6);
-	if (bpf_prog_test_run_opts(sweep->check, &run))
+	if (bpf_prog_test_run_opts(node->check, &run))
 		return true;
 	return run.retval != NODE_CHECK_NONE;
 }
@@ -80,8 +79,12 @@ static void look_at(struct held_sweep *sweep, const struct flow_key *key, const 
 		return;
 	}
 	sweep->silent++;
+<<<<<<< HEAD
 	if (sweep->silent - 1 - sweep->from < CHECKS && !has_socket(sweep, key)) {
 		release_flow(sweep->node->release, key, flow->received_seq, flow->response_seq);
+=======
+	if (sweep->silent - 1 - sweep->from < CHECKS && !held_has_socket(sweep->node, key))
+>>>>>>> 6b454ef (Node: an access log, one line a request; lab up --log; rows and a cluster test that compare it with the servers' own)
 		forget(sweep, key, flow);
 	}
 }
@@ -123,8 +126,7 @@ struct held_sweep *held_sweep_start(struct node *node)
 		abort();
 	sweep->node = node;
 	sweep->held = bpf_object__find_map_fd_by_name(node->object, "held");
-	sweep->check =
-		bpf_program__fd(bpf_object__find_program_by_name(node->object, "node_check"));
+	node->check = bpf_program__fd(bpf_object__find_program_by_name(node->object, "node_check"));
 	uv_timer_init(&node->loop, &sweep->timer);
 	sweep->timer.data = sweep;
 	uv_timer_start(&sweep->timer, on_tick, TICK_MS, TICK_MS);

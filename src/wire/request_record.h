@@ -34,12 +34,12 @@ enum record_kind {
 };
 
 enum record_flags {
-	RECORD_FIRST = 1,     /* RECORD_REQUEST: it came with the connection's first handoff */
-	RECORD_LATER = 2,     /* RECORD_REQUEST: it came with a later handoff */
-	RECORD_MINOR_1 = 4,   /* HTTP/1.1 */
-	RECORD_CUT_LINE = 8,  /* the request line is longer than line_length */
-	RECORD_CUT_HOST = 16, /* the host is longer than host_length */
-	RECORD_CUT = 32,      /* RECORD_RESPONSE: the connection ended before the response did */
+	RECORD_FIRST = 1,	/* RECORD_REQUEST: it came with the connection's first handoff */
+	RECORD_LATER = 2,	/* RECORD_REQUEST: it came with a later handoff */
+	RECORD_MINOR_1 = 4,	/* HTTP/1.1 */
+	RECORD_CUT_LINE = 8,	/* the request line is longer than line_length */
+	RECORD_CUT_HOST = 16,	/* the host is longer than host_length */
+	RECORD_CUT = 32,	/* RECORD_RESPONSE: the connection ended before the response did */
 	RECORD_UNFOLLOWED = 64, /* RECORD_RESPONSE: `bytes` is all that was sent behind the
 				 * beginning, since the flow could not be followed any more */
 };

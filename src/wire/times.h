@@ -51,8 +51,7 @@ INLINE __u64 times_bound(__u32 bucket)
 		return 1ull << TIMES_LEAST;
 	if (bucket >= TIMES_BUCKETS - 1)
 		return 0;
-	return (__u64)(TIMES_PARTS + at % TIMES_PARTS + 1)
-	       << (TIMES_LEAST - 3 + at / TIMES_PARTS);
+	return (__u64)(TIMES_PARTS + at % TIMES_PARTS + 1) << (TIMES_LEAST - 3 + at / TIMES_PARTS);
 }
 
 #endif

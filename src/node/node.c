@@ -130,11 +130,8 @@ static void stop(struct node *node)
 	link_end(node->link);
 	held_sweep_end(node->sweep);
 	park_end(node->park);
-<<<<<<< HEAD
 	release_end(node->release);
-=======
 	served_end(node->served);
->>>>>>> 6b454ef (Node: an access log, one line a request; lab up --log; rows and a cluster test that compare it with the servers' own)
 	neighbors_end(node->neighbors);
 	uv_close((uv_handle_t *)&node->terminate, NULL);
 	uv_close((uv_handle_t *)&node->interrupt, NULL);

@@ -79,12 +79,8 @@ static void look_at(struct held_sweep *sweep, const struct flow_key *key, const 
 		return;
 	}
 	sweep->silent++;
-<<<<<<< HEAD
-	if (sweep->silent - 1 - sweep->from < CHECKS && !has_socket(sweep, key)) {
+	if (sweep->silent - 1 - sweep->from < CHECKS && !held_has_socket(sweep->node, key)) {
 		release_flow(sweep->node->release, key, flow->received_seq, flow->response_seq);
-=======
-	if (sweep->silent - 1 - sweep->from < CHECKS && !held_has_socket(sweep->node, key))
->>>>>>> 6b454ef (Node: an access log, one line a request; lab up --log; rows and a cluster test that compare it with the servers' own)
 		forget(sweep, key, flow);
 	}
 }

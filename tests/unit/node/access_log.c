@@ -44,7 +44,8 @@ static void test_combined(void **state)
 	access_format(&text, LOG_COMBINED, &access, &names);
 	assert_string_equal(
 		text.data,
-		"10.77.0.1 - - [14/Nov/2023:22:13:20 +0000] \"GET /a?b HTTP/1.1\" 200 1234 \"-\" \"-\" "
+		"10.77.0.1 - - [14/Nov/2023:22:13:20 +0000] \"GET /a?b HTTP/1.1\" 200 1234 \"-\" "
+		"\"-\" "
 		"host=\"www.example.org\" first_byte=0.000250 time=0.001500 port=4711 service=web "
 		"node=node1 handoff=first reason=policy complete=yes\n");
 	buffer_release(&text);
@@ -65,8 +66,8 @@ static void test_strange_bytes(void **state)
 	access.wanted = 2;
 	access.pin = PIN_LOGIN;
 	access_format(&text, LOG_COMBINED, &access, &names);
-	assert_non_null(strstr(text.data,
-			       "\"GET /\\x22\\x0A\\x5C\\xFF\\x00 x... HTTP/1.1\" - 1234 "));
+	assert_non_null(
+		strstr(text.data, "\"GET /\\x22\\x0A\\x5C\\xFF\\x00 x... HTTP/1.1\" - 1234 "));
 	assert_ptr_equal(strchr(text.data, '\n'), text.data + text.length - 1);
 	assert_non_null(strstr(text.data, " first_byte=- "));
 	assert_non_null(strstr(text.data, " reason=pinned complete=no\n"));

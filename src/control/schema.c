@@ -3,6 +3,7 @@
 #include "base/command.h"
 #include "control/endpoint.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <yaml.h>
@@ -35,6 +36,7 @@ int schema_line(const struct schema_node *node)
 
 void schema_error(struct schema *schema, int line, const char *key, const char *format, ...)
 {
+	size_t begin = schema->errors->length;
 	va_list arguments;
 
 	if (schema->error_count++ >= ERRORS_MAX)
@@ -45,6 +47,10 @@ void schema_error(struct schema *schema, int line, const char *key, const char *
 	va_start(arguments, format);
 	buffer_vformat(schema->errors, format, arguments);
 	va_end(arguments);
+	/* What is quoted of the file may hold line ends and what a terminal obeys. */
+	for (size_t i = begin; i < schema->errors->length; i++)
+		if (iscntrl((unsigned char)schema->errors->data[i]))
+			schema->errors->data[i] = ' ';
 	buffer_text(schema->errors, "\n");
 }
 

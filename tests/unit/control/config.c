@@ -130,6 +130,10 @@ static void wrong(void **state)
 	refused("name: lab", "name: ../lab",
 		"f.yaml:2: name: '../lab' may only have letters, digits, '-', '_' and (not first) "
 		"'.'\n");
+	/* Still one line, and nothing that a terminal obeys. */
+	refused("name: lab", "name: \"a\\n\\eb\"",
+		"f.yaml:2: name: 'a  b' may only have letters, digits, '-', '_' and (not first) "
+		"'.'\n");
 	refused("policy: maglev", "policy: \"\"", "f.yaml:14: policy: is empty; give it a value\n");
 }
 

@@ -8,6 +8,7 @@
 #include "bpf/cookie.h"
 #include "bpf/header.h"
 #include "bpf/http_request.h"
+#include "bpf/rules.h"
 #include "wire/counters.h"
 #include "wire/front.h"
 #include "wire/place.h"
@@ -126,6 +127,7 @@ struct front_work {
 	struct tcp_options seen;    /* the options of the segment in hand */
 	struct tcp_options offered; /* what the connection's SYN offered, by its cookie */
 	struct place_query query;
+	struct rule_search rules;
 	struct service service;
 	__u32 loaded;
 	__u32 reason;			   /* enum place_reason */

@@ -3,14 +3,24 @@
 #define BATON_BPF_FRONT_PLACE_H
 
 #include "bpf/front_maps.h"
-#include "bpf/target.h"
 #include "place/place.h"
 
 /* In what place_segment returns. */
 enum { PLACED_PINNED = 1 << 16 };
 
-/* Reads work->text as the service's protocol and puts its target into the query. Returns the
- * counter of the fallback that is to be taken, or 0. */
+/* Gives the query to the pool of the rule that matched. Returns what that pool wants. */
+INLINE __u32 place_by_rule(struct place_query *query, const struct rule_search *search)
+{
+	__u32 wants = place_wants(search->pool);
+
+	query->pool = search->pool;
+	if (wants & PLACE_WANT_TIME)
+		query->now_ns = bpf_ktime_get_ns();
+	return wants;
+}
+
+/* Reads work->text as the service's protocol and puts its pool and target into the query. Returns
+ * the counter of the fallback that is to be taken, or 0. */
 INLINE __u32 place_read_http(struct front_work *work, __u32 length, __u32 wants)
 {
 	struct http_request *request = &work->request;
@@ -20,10 +30,13 @@ INLINE __u32 place_read_http(struct front_work *work, __u32 length, __u32 wants)
 	flags = request->fields.flags;
 	if (flags & HTTP_BAD)
 		return FRONT_COUNT_FALLBACK_NOT_HTTP;
-	if (!(flags & HTTP_TARGET_KNOWN) || !(flags & (HTTP_HOST_KNOWN | HTTP_COMPLETE)))
+	if (!(flags & HTTP_TARGET_KNOWN) || !(flags & (HTTP_HOST_KNOWN | HTTP_COMPLETE)) ||
+	    (!(flags & HTTP_COMPLETE) && rules_want_head(work->service.rules)))
 		return FRONT_COUNT_FALLBACK_SPLIT;
 	if (!(flags & HTTP_HOST_KNOWN))
 		count(FRONT_COUNT_FALLBACK_NO_HOST);
+	if (rules_request(&work->text, request, &work->rules, work->service.rules))
+		wants = place_by_rule(&work->query, &work->rules);
 	place_request(&work->query, wants, &work->text, request,
 		      work->service.flags & SERVICE_KEEP_QUERY);
 	return 0;
@@ -42,6 +55,9 @@ INLINE __u32 place_read_tls(struct front_work *work, __u32 length, __u32 wants)
 							    : FRONT_COUNT_FALLBACK_SPLIT;
 	text.host_at = hello->name_at;
 	text.host_length = hello->name_length;
+	if (rules_name(&work->text, hello->name_at, hello->name_length, &work->rules,
+		       work->service.rules))
+		wants = place_by_rule(&work->query, &work->rules);
 	place_text(&work->query, wants, &work->text, &text);
 	return 0;
 }
@@ -94,6 +110,8 @@ SUBPROGRAM int place_segment(__u32 length)
 		return -ENOENT;
 	}
 	work->reason = work->query.reason;
+	if (work->query.pool != work->service.pool && work->reason == PLACE_REASON_POLICY)
+		work->reason = PLACE_REASON_RULE;
 	if (fallback) {
 		struct front_service_counters *counters = service_counters(work->service.id);
 

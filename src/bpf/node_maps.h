@@ -4,6 +4,7 @@
 
 #include "bpf/cluster_maps.h"
 #include "bpf/http_request.h"
+#include "bpf/rules.h"
 #include "wire/counters.h"
 #include "wire/header.h"
 #include "wire/node.h"
@@ -101,6 +102,7 @@ struct work {
 	struct segment segment;
 	struct socket_state socket;
 	struct place_query query;
+	struct rule_search rules;
 	struct held fresh;
 	union {
 		struct outer4 outer4;

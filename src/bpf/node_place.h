@@ -3,7 +3,6 @@
 #define BATON_BPF_NODE_PLACE_H
 
 #include "bpf/node_maps.h"
-#include "bpf/target.h"
 #include "place/place.h"
 
 enum { PLACE_BY_FRONT = 1 << 16 }; /* not a node's id: the front is to choose */
@@ -25,13 +24,15 @@ SUBPROGRAM int place_elsewhere(void)
 	service = bpf_map_lookup_elem(&services, &work->segment.service_key);
 	if (!service || service->flags & SERVICE_NO_SWITCH)
 		return 0;
-	work->reason = PLACE_REASON_POLICY;
-	if (service->flags & SERVICE_CENTRAL)
-		return PLACE_BY_FRONT;
-	wants = place_wants(service->pool);
 	query = &work->query;
 	__builtin_memset(query, 0, sizeof(*query));
 	query->pool = service->pool;
+	if (rules_request(&work->text, &work->request, &work->rules, service->rules))
+		query->pool = work->rules.pool;
+	work->reason = PLACE_REASON_POLICY;
+	wants = place_wants(query->pool);
+	if (wants & PLACE_WANT_CENTRAL)
+		return PLACE_BY_FRONT;
 	query->node = cluster->self;
 	query->client = place_client(&work->segment.key.client);
 	query->target = query->client;
@@ -50,6 +51,8 @@ SUBPROGRAM int place_elsewhere(void)
 	if (!entry || entry->state != NODE_UP)
 		return 0;
 	work->reason = query->reason;
+	if (work->rules.rule && work->reason == PLACE_REASON_POLICY)
+		work->reason = PLACE_REASON_RULE;
 	node = cluster->self;
 	entry = bpf_map_lookup_elem(&nodes, &node);
 	if (entry && entry->state == NODE_DRAIN)

@@ -18,6 +18,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "words are read as lit
 
 struct scratch {
 	__u8 bytes[SCRATCH_SIZE + SCRATCH_SLACK];
+	__u32 block[16]; /* for who hashes them: the stack is short */
 };
 
 #ifdef __bpf__

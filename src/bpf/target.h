@@ -102,7 +102,6 @@ SUBPROGRAM __u32 text_md5(struct scratch *scratch, const struct target_text *tex
 {
 	__u64 zero, at = 0, word;
 	struct md5 md5;
-	__u32 block[16];
 
 	if (!scratch || !text)
 		return 0;
@@ -113,10 +112,10 @@ SUBPROGRAM __u32 text_md5(struct scratch *scratch, const struct target_text *tex
 		LOOP_STEP(at, zero);
 		for (int i = 0; i < 16; i += 2) {
 			word = text_md5_word(scratch, text, at + 4 * i);
-			block[i] = word;
-			block[i + 1] = word >> 32;
+			scratch->block[i] = word;
+			scratch->block[i + 1] = word >> 32;
 		}
-		md5_block(&md5, &block);
+		md5_block(&md5, &scratch->block);
 		at += 64;
 	}
 	return md5_low(&md5);

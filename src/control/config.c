@@ -1,5 +1,6 @@
 #include "control/config.h"
 
+#include "control/config_rules.h"
 #include "control/schema.h"
 #include "place/build.h"
 #include "wire/cluster.h"
@@ -150,23 +151,22 @@ static void read_addresses(struct schema *schema, const struct schema_node *list
 	}
 }
 
-/* Services may come before the nodes in the file, so their nodes' names are kept until all is read.
- */
-struct service_nodes {
-	const struct schema_node *list; /* NULL: every node */
+/* Services may come before the nodes in the file, so their lists are kept until all is read. */
+struct service_list {
+	const struct schema_node *list; /* NULL: not given */
 };
 
 struct service_reading {
 	struct config_service service;
-	struct service_nodes nodes;
+	struct service_list nodes, pools, rules;
 };
 
 static void keep_list(struct schema *schema, const struct schema_node *list, void *at)
 {
-	struct service_nodes *nodes = at;
+	struct service_list *kept = at;
 
 	(void)schema;
-	nodes->list = list;
+	kept->list = list;
 }
 
 #define SERVICE(member) offsetof(struct service_reading, service.member)
@@ -184,6 +184,8 @@ static const struct field service_fields[] = {
 	{"release", FIELD_CHOICE, SERVICE(release), .choices = CONFIG_RELEASES},
 	{"switch", FIELD_BOOL, SERVICE(switching)},
 	{"health", FIELD_OTHER, SERVICE(health), .read = read_health},
+	{"pools", FIELD_OTHER, offsetof(struct service_reading, pools), .read = keep_list},
+	{"rules", FIELD_OTHER, offsetof(struct service_reading, rules), .read = keep_list},
 	{NULL},
 };
 
@@ -207,35 +209,6 @@ static void no_clash(struct schema *schema, const struct config_service *service
 					     "%s port %u is also the service's of line %d",
 					     address_text(&service->addresses[i], text),
 					     service->port, other->line);
-}
-
-static void serving_nodes(struct schema *schema, const struct config *config,
-			  struct config_service *service, const struct service_nodes *nodes)
-{
-	static const struct field field = {"nodes", FIELD_NAME, .room = CONFIG_NAME};
-	unsigned int count;
-
-	if (!nodes->list) {
-		for (unsigned int i = 0; i < config->node_count; i++)
-			service->node[i] = true;
-		return;
-	}
-	count = schema_count(schema, nodes->list, CONFIG_NODES);
-	for (unsigned int i = 0; i < count; i++) {
-		const struct schema_node *item = schema_item(schema, nodes->list, i);
-		const struct config_node *node;
-		char name[CONFIG_NAME];
-
-		if (!schema_value(schema, item, &field, name))
-			continue;
-		node = config_node_named(config, name);
-		if (!node)
-			schema_error(schema, schema_line(item), "nodes",
-				     "there is no node '%s'; it must be listed under 'nodes'",
-				     name);
-		else
-			service->node[node - config->nodes] = true;
-	}
 }
 
 static void service_defaults(struct config_service *service)
@@ -284,7 +257,8 @@ static void read_services(struct schema *schema, const struct schema_node *list,
 		    (service->protocol == PROTOCOL_TCP || service->protocol == PROTOCOL_UDP))
 			schema_error(schema, service->line, "forward",
 				     "tunnel is for http and tls: tcp and udp go direct");
-		serving_nodes(schema, config, service, &reading.nodes);
+		config_nodes_of(schema, config, reading.nodes.list, service->node);
+		config_rules_read(schema, config, service, reading.pools.list, reading.rules.list);
 		config->service_count++;
 		for (unsigned int j = 0; j < i; j++)
 			no_clash(schema, service, &config->services[j]);
@@ -318,7 +292,7 @@ static void read_log(struct schema *schema, const struct schema_node *node, void
 
 struct reading {
 	struct config config;
-	struct service_nodes services;
+	struct service_list services;
 };
 
 static const struct field file_fields[] = {

@@ -5,6 +5,7 @@
 
 #include "base/buffer.h"
 #include "control/endpoint.h"
+#include "wire/rules.h"
 
 #include <net/if.h>
 #include <stdbool.h>
@@ -15,6 +16,13 @@ enum {
 	CONFIG_NODES = 1024,  /* nodes in one file */
 	CONFIG_SERVICES = 64, /* services in one file */
 	CONFIG_VIPS = 16,     /* addresses of one service */
+	CONFIG_POOLS = 8,     /* of one service, its own nodes not counted */
+	CONFIG_RULES = RULES_MAX,
+	CONFIG_RULE_TEXT = RULE_TEXT_MAX + 1, /* a text of a rule, the ending included */
+	CONFIG_RULE_METHOD = 33,
+	/* Places for pools: with as many again as a file may have, one that is new never takes the
+	   place of one that just goes. */
+	CONFIG_POOL_SLOTS = SERVICE_POOLS_MAX,
 };
 
 /* The words of choices, in the order of the enumerations below (forward and release: of
@@ -62,6 +70,24 @@ struct config_health {
 	uint32_t rise, fall;
 };
 
+/* Nodes that rules give requests to, and how one of them is chosen. */
+struct config_pool {
+	char name[CONFIG_NAME]; /* empty: not used */
+	char policy[CONFIG_NAME];
+	bool node[CONFIG_NODES];
+};
+
+/* What is empty matches everything. */
+struct config_rule {
+	char host[CONFIG_RULE_TEXT]; /* lower-case; "*.name": all below */
+	char path[CONFIG_RULE_TEXT]; /* what it begins with */
+	char suffix[CONFIG_RULE_TEXT];
+	char method[CONFIG_RULE_METHOD];
+	char header[CONFIG_RULE_TEXT];
+	char value[CONFIG_RULE_TEXT]; /* of the header; "text*": what it begins with */
+	char pool[CONFIG_NAME];	      /* empty: the service's own */
+};
+
 struct config_service {
 	char name[CONFIG_NAME];
 	struct address addresses[CONFIG_VIPS];
@@ -76,6 +102,9 @@ struct config_service {
 	int release;		 /* enum release_kind */
 	bool switching;		 /* later requests may go to another node */
 	struct config_health health;
+	struct config_pool pools[CONFIG_POOL_SLOTS]; /* there may be unused ones between */
+	struct config_rule rules[CONFIG_RULES];	     /* the first that matches holds */
+	unsigned int rule_count;
 	int line;
 };
 

@@ -1,6 +1,7 @@
 #include "control/datapath.h"
 
 #include "base/clock.h"
+#include "control/rules.h"
 #include "place/build.h"
 #include "wire/header.h"
 
@@ -55,7 +56,8 @@ enum { WORLD_PARTS = sizeof(world_parts) / sizeof(world_parts[0]) };
 struct datapath {
 	struct place_world world;
 	size_t mapped[WORLD_PARTS]; /* bytes */
-	int services, nodes, cluster_fd;
+	int services, nodes, cluster_fd, rules, rule_sets;
+	__u16 sets[RULES_SERVICES]; /* struct service's `rules` of each service now */
 	bool was_ready;
 	struct cluster cluster;
 	struct node_entry entries[NODES_MAX], written[NODES_MAX];
@@ -166,7 +168,10 @@ struct datapath *datapath_new(struct bpf_object *object)
 	datapath->services = map_named(object, "services");
 	datapath->nodes = map_named(object, "nodes");
 	datapath->cluster_fd = map_named(object, "cluster");
-	if (datapath->services < 0 || datapath->nodes < 0 || datapath->cluster_fd < 0 ||
+	datapath->rules = map_named(object, "rules");
+	datapath->rule_sets = map_named(object, "rule_sets");
+	if (datapath->rules < 0 || datapath->rule_sets < 0 || datapath->services < 0 ||
+	    datapath->nodes < 0 || datapath->cluster_fd < 0 ||
 	    bpf_map_lookup_elem(datapath->cluster_fd, &zero, &datapath->cluster) ||
 	    map_world(datapath, object))
 		goto missing;
@@ -177,8 +182,13 @@ struct datapath *datapath_new(struct bpf_object *object)
 	take_hops(datapath);
 	while (datapath->key_count < CONFIG_SERVICES * CONFIG_VIPS &&
 	       !bpf_map_get_next_key(datapath->services, previous, &key)) {
+		struct service service;
+
 		previous = &datapath->keys[datapath->key_count++];
 		*previous = key;
+		if (!bpf_map_lookup_elem(datapath->services, &key, &service) && service.rules &&
+		    service.id < RULES_SERVICES)
+			datapath->sets[service.id] = service.rules;
 	}
 	return datapath;
 missing:
@@ -317,12 +327,41 @@ static void service_value(const struct registry_service *from, uint32_t id, stru
 	value->forward = (__u8)settings->forward;
 	value->release = (__u8)settings->release;
 	value->rcv_wscale = RCV_WSCALE;
-	if (place_policy_wants((enum place_policy)place_policy_by_name(settings->policy)) &
-	    PLACE_WANT_CENTRAL)
-		value->flags |= SERVICE_CENTRAL;
 	value->flags |= (settings->target == TARGET_URL ? SERVICE_KEEP_QUERY : 0) |
 			(settings->place == PLACE_SPREAD ? SERVICE_SPREAD : 0) |
 			(settings->switching ? 0 : SERVICE_NO_SWITCH);
+}
+
+/* Writes the rules of a service into the set that doesn't hold, and makes that the one to name in
+ * struct service; 0 if it has none. */
+static int write_rules(struct datapath *datapath, const struct registry_service *from, uint32_t id)
+{
+	struct rule_table *table;
+	__u32 set = 2 * id;
+	int error = 0;
+
+	if (!from->settings.rule_count) {
+		datapath->sets[id] = 0;
+		return 0;
+	}
+	if (datapath->sets[id] == 1 + set)
+		set++;
+	table = calloc(1, sizeof(*table));
+	if (!table)
+		abort();
+	rules_make(table, &from->settings, id);
+	for (__u32 i = 0; i < table->set.count && !error; i++) {
+		__u32 index = set * RULES_MAX + i;
+
+		if (bpf_map_update_elem(datapath->rules, &index, &table->rules[i], BPF_ANY))
+			error = -errno;
+	}
+	if (!error && bpf_map_update_elem(datapath->rule_sets, &set, &table->set, BPF_ANY))
+		error = -errno;
+	free(table);
+	if (!error)
+		datapath->sets[id] = (__u16)(1 + set);
+	return error;
 }
 
 static int write_services(struct datapath *datapath, const struct registry *registry)
@@ -339,7 +378,11 @@ static int write_services(struct datapath *datapath, const struct registry *regi
 
 		if (!from->used)
 			continue;
+		error = write_rules(datapath, from, id);
+		if (error)
+			break;
 		service_value(from, id, &value);
+		value.rules = datapath->sets[id];
 		for (unsigned int i = 0; i < from->settings.address_count && !error; i++) {
 			struct service_key *key = &keys[count++];
 
@@ -368,14 +411,15 @@ static int write_services(struct datapath *datapath, const struct registry *regi
 	return error;
 }
 
-/* The pool of a service. A node that is to get nothing more (weight 0, or draining) stays a member,
- * so that policies move as few targets as they can. */
-static int write_pool(struct datapath *datapath, const struct registry *registry, uint32_t id)
+/* A pool of a service: its nodes are those that have the bit. A node that is to get nothing more
+ * (weight 0, or draining) stays a member, so that policies move as few targets as they can. */
+static int write_pool(struct datapath *datapath, const struct registry *registry, uint32_t id,
+		      uint32_t bit, const char *policy_name, uint32_t pool)
 {
 	const struct registry_service *service = &registry->services[id];
 	struct place_node *nodes = calloc(NODES_MAX, sizeof(*nodes));
 	struct place_plan plan = {.nodes = nodes};
-	int policy = place_policy_by_name(service->settings.policy), error = 0;
+	int policy = place_policy_by_name(policy_name), error = 0;
 
 	if (!nodes)
 		abort();
@@ -388,7 +432,7 @@ static int write_pool(struct datapath *datapath, const struct registry *registry
 		const struct registry_node *from = &registry->nodes[node];
 		struct place_node *to = &nodes[plan.count];
 
-		if (service->member[node] == MEMBER_NONE)
+		if (service->member[node] == MEMBER_NONE || !(service->pools[node] & bit))
 			continue;
 		to->id = node;
 		to->name = from->name;
@@ -399,9 +443,9 @@ static int write_pool(struct datapath *datapath, const struct registry *registry
 		plan.count++;
 	}
 	if (plan.count)
-		error = place_build(&datapath->world, id, &plan);
+		error = place_build(&datapath->world, pool, &plan);
 	else
-		datapath->world.states[id].ready = 0;
+		datapath->world.states[pool].ready = 0;
 	free(nodes);
 	return error;
 }
@@ -410,10 +454,29 @@ static int write_pools(struct datapath *datapath, const struct registry *registr
 {
 	int error = 0;
 
-	for (uint32_t id = 0; id < CONFIG_SERVICES && !error; id++)
-		if (registry->services[id].used)
-			error = write_pool(datapath, registry, id);
+	for (uint32_t id = 0; id < CONFIG_SERVICES && !error; id++) {
+		const struct registry_service *service = &registry->services[id];
+
+		if (!service->used)
+			continue;
+		error = write_pool(datapath, registry, id, 1, service->settings.policy, id);
+		for (uint32_t i = 0; i < CONFIG_POOL_SLOTS && !error; i++)
+			if (*service->settings.pools[i].name)
+				error = write_pool(datapath, registry, id, 2u << i,
+						   service->settings.pools[i].policy,
+						   RULE_POOL(id, i));
+	}
 	return error;
+}
+
+/* Gives the room of pools back that no rule names any more. */
+static void forget_pools(struct datapath *datapath, const struct registry *registry)
+{
+	for (uint32_t id = 0; id < CONFIG_SERVICES; id++)
+		for (uint32_t i = 0; i < CONFIG_POOL_SLOTS; i++)
+			if (!registry->services[id].used ||
+			    !*registry->services[id].settings.pools[i].name)
+				datapath->world.states[RULE_POOL(id, i)].ready = 0;
 }
 
 struct place_world *datapath_world(struct datapath *datapath)
@@ -440,6 +503,16 @@ void datapath_load(struct datapath *datapath, uint32_t slot, uint64_t in_service
 	__atomic_store_n(&load->in_service, in_service, __ATOMIC_RELAXED);
 	__atomic_store_n(&load->handed, handed + charge->lost, __ATOMIC_RELAXED);
 	__atomic_store_n(&load->reported_ns, now, __ATOMIC_RELAXED);
+}
+
+void datapath_pool_load(struct datapath *datapath, uint32_t pool, uint64_t in_service)
+{
+	struct place_load *load = &datapath->world.loads[PLACE_NODES_MAX + pool];
+
+	__atomic_store_n(&load->handed, __atomic_load_n(&load->charged, __ATOMIC_RELAXED),
+			 __ATOMIC_RELAXED);
+	__atomic_store_n(&load->in_service, in_service, __ATOMIC_RELAXED);
+	__atomic_store_n(&load->reported_ns, clock_now(), __ATOMIC_RELAXED);
 }
 
 uint32_t datapath_pool_slot(uint32_t service)
@@ -479,6 +552,8 @@ int datapath_publish(struct datapath *datapath, const struct registry *registry)
 		error = write_pools(datapath, registry);
 	if (!error)
 		error = write_services(datapath, registry);
+	if (!error)
+		forget_pools(datapath, registry);
 	if (error || datapath->cluster.ready)
 		return error;
 	datapath->cluster.ready = 1;

@@ -61,6 +61,9 @@ struct place_world *datapath_world(struct datapath *datapath);
 void datapath_load(struct datapath *datapath, uint32_t slot, uint64_t in_service, uint64_t handed);
 uint32_t datapath_pool_slot(uint32_t service);
 
+/* The load of a pool whose nodes don't say what of it arrived: what was charged until now has. */
+void datapath_pool_load(struct datapath *datapath, uint32_t pool, uint64_t in_service);
+
 /* Whether the maps were in force when they were taken over: a restart. */
 bool datapath_was_ready(const struct datapath *datapath);
 

@@ -65,19 +65,65 @@ static json_t *node_section(const struct registry_node *node)
 	return object;
 }
 
+/* The names of the nodes in a pool of a service, by its bit. */
+static json_t *pool_nodes(const struct registry *registry, uint32_t service, uint32_t bit)
+{
+	json_t *nodes = json_array();
+
+	for (uint32_t node = 1; node < NODES_MAX; node++)
+		if (registry->services[service].pools[node] & bit)
+			json_array_append_new(nodes, json_string(registry->nodes[node].name));
+	return nodes;
+}
+
+static void set_text(json_t *object, const char *key, const char *value)
+{
+	if (*value)
+		json_object_set_new(object, key, json_string(value));
+}
+
+static void set_rules(json_t *object, const struct registry *registry, uint32_t service)
+{
+	const struct config_service *s = &registry->services[service].settings;
+	json_t *pools = json_array(), *rules = json_array();
+
+	for (uint32_t i = 0; i < CONFIG_POOL_SLOTS; i++)
+		if (*s->pools[i].name)
+			json_array_append_new(pools,
+					      json_pack("{s:s, s:s, s:o}", "name", s->pools[i].name,
+							"policy", s->pools[i].policy, "nodes",
+							pool_nodes(registry, service, 2u << i)));
+	for (unsigned int i = 0; i < s->rule_count; i++) {
+		json_t *rule = json_object();
+
+		set_text(rule, "host", s->rules[i].host);
+		set_text(rule, "path", s->rules[i].path);
+		set_text(rule, "suffix", s->rules[i].suffix);
+		set_text(rule, "method", s->rules[i].method);
+		set_text(rule, "header", s->rules[i].header);
+		set_text(rule, "value", s->rules[i].value);
+		set_text(rule, "pool", s->rules[i].pool);
+		json_array_append_new(rules, rule);
+	}
+	if (json_array_size(pools))
+		json_object_set(object, "pools", pools);
+	if (json_array_size(rules))
+		json_object_set(object, "rules", rules);
+	json_decref(pools);
+	json_decref(rules);
+}
+
 static json_t *service_section(const struct registry *registry, uint32_t id)
 {
 	const struct registry_service *service = &registry->services[id];
 	const struct config_service *s = &service->settings;
 	json_t *object = json_pack("{s:s}", "name", s->name);
-	json_t *addresses = json_array(), *nodes = json_array(), *health = json_object();
+	json_t *addresses = json_array(), *nodes, *health = json_object();
 	char text[ADDRESS_TEXT];
 
 	for (unsigned int i = 0; i < s->address_count; i++)
 		json_array_append_new(addresses, json_string(address_text(&s->addresses[i], text)));
-	for (uint32_t node = 1; node < NODES_MAX; node++)
-		if (service->member[node] != MEMBER_NONE)
-			json_array_append_new(nodes, json_string(registry->nodes[node].name));
+	nodes = pool_nodes(registry, id, 1);
 	json_object_set_new(object, "addresses", addresses);
 	json_object_set_new(object, "port", json_integer(s->port));
 	set_choice(object, "protocol", CONFIG_PROTOCOLS, s->protocol);
@@ -97,6 +143,7 @@ static json_t *service_section(const struct registry *registry, uint32_t id)
 	json_object_set_new(health, "rise", json_integer(s->health.rise));
 	json_object_set_new(health, "fall", json_integer(s->health.fall));
 	json_object_set_new(object, "health", health);
+	set_rules(object, registry, id);
 	return object;
 }
 

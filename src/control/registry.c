@@ -65,9 +65,11 @@ int registry_add_node(struct registry *registry, const struct registry_node *nod
 
 	if (id < 0)
 		return id;
-	for (int service = 0; service < CONFIG_SERVICES; service++)
+	for (int service = 0; service < CONFIG_SERVICES; service++) {
 		registry->services[service].member[id] =
 			registry->services[service].used ? MEMBER_UP : MEMBER_NONE;
+		registry->services[service].pools[id] = registry->services[service].used;
+	}
 	registry->version++;
 	return id;
 }
@@ -81,6 +83,9 @@ int registry_add_service(struct registry *registry, const struct registry_servic
 			continue;
 		registry->services[id] = *service;
 		registry->services[id].used = true;
+		for (uint32_t node = 1; node < NODES_MAX; node++)
+			if (service->member[node] != MEMBER_NONE && !service->pools[node])
+				registry->services[id].pools[node] = 1;
 		registry->version++;
 		return id;
 	}
@@ -90,8 +95,10 @@ int registry_add_service(struct registry *registry, const struct registry_servic
 void registry_remove_node(struct registry *registry, uint32_t id)
 {
 	memset(&registry->nodes[id], 0, sizeof(registry->nodes[id]));
-	for (int service = 0; service < CONFIG_SERVICES; service++)
+	for (int service = 0; service < CONFIG_SERVICES; service++) {
 		registry->services[service].member[id] = MEMBER_NONE;
+		registry->services[service].pools[id] = 0;
+	}
 	registry->version++;
 }
 
@@ -101,12 +108,22 @@ void registry_remove_service(struct registry *registry, uint32_t id)
 	registry->version++;
 }
 
+static bool policy_by_load(const char *name)
+{
+	int policy = place_policy_by_name(name);
+
+	return policy >= 0 && place_policy_wants((enum place_policy)policy) & PLACE_WANT_LOAD;
+}
+
 bool registry_by_load(const struct registry *registry, uint32_t service)
 {
 	const struct registry_service *from = &registry->services[service];
-	int policy = from->used ? place_policy_by_name(from->settings.policy) : -1;
+	bool result = from->used && policy_by_load(from->settings.policy);
 
-	return policy >= 0 && place_policy_wants((enum place_policy)policy) & PLACE_WANT_LOAD;
+	for (int i = 0; i < CONFIG_POOL_SLOTS && from->used; i++)
+		result |= *from->settings.pools[i].name &&
+			  policy_by_load(from->settings.pools[i].policy);
+	return result;
 }
 
 enum node_state registry_node_state(const struct registry *registry, uint32_t id)
@@ -176,6 +193,51 @@ static bool configure_nodes(struct registry *registry, const struct config *conf
 	return changed;
 }
 
+static int pool_slot(const struct config_pool pools[CONFIG_POOL_SLOTS], const char *name)
+{
+	for (int i = 0; i < CONFIG_POOL_SLOTS; i++)
+		if (!strcmp(pools[i].name, name))
+			return i;
+	return -1;
+}
+
+/* Gives the pools of a file their places: a pool that `before` (may be NULL) has keeps its own, a
+ * new one gets one that nothing has, so that no packet finds new nodes under an old rule. */
+static void place_pools(const struct registry_service *before, const struct config_service *from,
+			struct config_service *to)
+{
+	memset(to->pools, 0, sizeof(to->pools));
+	for (int round = 0; round < 2; round++)
+		for (int i = 0; i < CONFIG_POOL_SLOTS; i++) {
+			const struct config_pool *pool = &from->pools[i];
+			int slot = -1, known;
+
+			if (!*pool->name)
+				continue;
+			known = before ? pool_slot(before->settings.pools, pool->name) : -1;
+			if (!round)
+				slot = known;
+			for (int s = 0; round && known < 0 && s < CONFIG_POOL_SLOTS && slot < 0;
+			     s++)
+				if (!*to->pools[s].name &&
+				    !(before && *before->settings.pools[s].name))
+					slot = s;
+			if (slot >= 0)
+				to->pools[slot] = *pool;
+		}
+}
+
+/* The pools that have node `n` of the file, as bits. */
+static uint32_t pools_of(const struct config_service *service, unsigned int n)
+{
+	uint32_t bits = service->node[n];
+
+	for (int i = 0; i < CONFIG_POOL_SLOTS; i++)
+		if (*service->pools[i].name && service->pools[i].node[n])
+			bits |= 2u << i;
+	return bits;
+}
+
 static bool configure_services(struct registry *registry, const struct config *config,
 			       const uint32_t ids[CONFIG_NODES])
 {
@@ -196,15 +258,22 @@ static bool configure_services(struct registry *registry, const struct config *c
 			abort();
 		service->settings = *from;
 		service->settings.line = 0;
-		memset(service->settings.node, 0, sizeof(service->settings.node));
+		place_pools(id >= 0 ? &registry->services[id] : NULL, from, &service->settings);
 		service->used = true;
 		for (unsigned int n = 0; n < config->node_count; n++) {
-			if (!from->node[n])
+			uint32_t pools = pools_of(&service->settings, n);
+
+			service->pools[ids[n]] = pools;
+			if (!pools)
 				continue;
 			service->member[ids[n]] = MEMBER_UP;
 			if (id >= 0 && registry->services[id].member[ids[n]] == MEMBER_DOWN)
 				service->member[ids[n]] = MEMBER_DOWN;
 		}
+		memset(service->settings.node, 0, sizeof(service->settings.node));
+		for (int i = 0; i < CONFIG_POOL_SLOTS; i++)
+			memset(service->settings.pools[i].node, 0,
+			       sizeof(service->settings.pools[i].node));
 		if (id < 0) {
 			registry_add_service(registry, service);
 			changed = true;
@@ -256,6 +325,34 @@ static bool read_address(const json_t *json, struct address *address)
 	       (json_is_string(json) && !address_parse(json_string_value(json), address));
 }
 
+static json_t *json_pools(const struct config_service *settings)
+{
+	json_t *pools = json_array();
+
+	for (int i = 0; i < CONFIG_POOL_SLOTS; i++)
+		if (*settings->pools[i].name)
+			json_array_append_new(pools, json_pack("{s:i, s:s, s:s}", "slot", i, "name",
+							       settings->pools[i].name, "policy",
+							       settings->pools[i].policy));
+	return pools;
+}
+
+static json_t *json_rules(const struct config_service *settings)
+{
+	json_t *rules = json_array();
+
+	for (unsigned int i = 0; i < settings->rule_count; i++) {
+		const struct config_rule *rule = &settings->rules[i];
+
+		json_array_append_new(rules, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}",
+						       "host", rule->host, "path", rule->path,
+						       "suffix", rule->suffix, "method",
+						       rule->method, "header", rule->header,
+						       "value", rule->value, "pool", rule->pool));
+	}
+	return rules;
+}
+
 static json_t *json_service(const struct registry *registry, uint32_t id)
 {
 	const struct registry_service *service = &registry->services[id];
@@ -267,17 +364,19 @@ static json_t *json_service(const struct registry *registry, uint32_t id)
 	for (uint32_t node = 1; node < NODES_MAX; node++)
 		if (service->member[node])
 			json_array_append_new(members,
-					      json_pack("{s:i, s:b}", "node", node, "up",
-							service->member[node] == MEMBER_UP));
+					      json_pack("{s:i, s:b, s:i}", "node", node, "up",
+							service->member[node] == MEMBER_UP, "pools",
+							service->pools[node]));
 	return json_pack("{s:i, s:s, s:o, s:i, s:i, s:s, s:i, s:i, s:i, s:i, s:b, s:o, "
-			 "s:{s:i, s:s, s:s, s:I, s:I, s:i, s:i}}",
+			 "s:{s:i, s:s, s:s, s:I, s:I, s:i, s:i}, s:o, s:o}",
 			 "id", id, "name", s->name, "addresses", addresses, "port", s->port,
 			 "protocol", s->protocol, "policy", s->policy, "target", s->target, "place",
 			 s->place, "forward", s->forward, "release", s->release, "switch",
 			 s->switching, "members", members, "health", "type", s->health.type, "path",
 			 s->health.path, "host", s->health.host, "interval",
 			 (json_int_t)s->health.interval, "timeout", (json_int_t)s->health.timeout,
-			 "rise", s->health.rise, "fall", s->health.fall);
+			 "rise", s->health.rise, "fall", s->health.fall, "pools", json_pools(s),
+			 "rules", json_rules(s));
 }
 
 json_t *registry_snapshot(const struct registry *registry)
@@ -338,11 +437,57 @@ static bool restore_node(struct registry *registry, json_t *json)
 	return true;
 }
 
+static bool restore_pools(struct config_service *settings, json_t *pools)
+{
+	json_t *item;
+	size_t index;
+
+	json_array_foreach (pools, index, item) {
+		const char *name, *policy;
+		int slot;
+
+		if (json_unpack(item, "{s:i, s:s, s:s}", "slot", &slot, "name", &name, "policy",
+				&policy) ||
+		    slot < 0 || slot >= CONFIG_POOL_SLOTS ||
+		    !copy_text(settings->pools[slot].name, CONFIG_NAME, name) ||
+		    !copy_text(settings->pools[slot].policy, CONFIG_NAME, policy))
+			return false;
+	}
+	return true;
+}
+
+static bool restore_rules(struct config_service *settings, json_t *rules)
+{
+	json_t *item;
+	size_t index;
+
+	if (json_array_size(rules) > CONFIG_RULES)
+		return false;
+	json_array_foreach (rules, index, item) {
+		struct config_rule *rule = &settings->rules[index];
+		const char *host, *path, *suffix, *method, *header, *value, *pool;
+
+		if (json_unpack(item, "{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "host", &host, "path",
+				&path, "suffix", &suffix, "method", &method, "header", &header,
+				"value", &value, "pool", &pool) ||
+		    !copy_text(rule->host, sizeof(rule->host), host) ||
+		    !copy_text(rule->path, sizeof(rule->path), path) ||
+		    !copy_text(rule->suffix, sizeof(rule->suffix), suffix) ||
+		    !copy_text(rule->method, sizeof(rule->method), method) ||
+		    !copy_text(rule->header, sizeof(rule->header), header) ||
+		    !copy_text(rule->value, sizeof(rule->value), value) ||
+		    !copy_text(rule->pool, sizeof(rule->pool), pool))
+			return false;
+		settings->rule_count++;
+	}
+	return true;
+}
+
 static bool restore_service(struct registry *registry, json_t *json)
 {
 	struct registry_service *service;
 	struct config_service *s;
-	json_t *addresses, *members, *item;
+	json_t *addresses, *members, *pools, *rules, *item;
 	const char *name, *policy, *path, *host;
 	int id, port, switching, rise, fall;
 	json_int_t interval, timeout;
@@ -355,16 +500,16 @@ static bool restore_service(struct registry *registry, json_t *json)
 	if (service->used ||
 	    json_unpack(json,
 			"{s:s, s:o, s:i, s:i, s:s, s:i, s:i, s:i, s:i, s:b, s:o, "
-			"s:{s:i, s:s, s:s, s:I, s:I, s:i, s:i}}",
+			"s:{s:i, s:s, s:s, s:I, s:I, s:i, s:i}, s:o, s:o}",
 			"name", &name, "addresses", &addresses, "port", &port, "protocol",
 			&s->protocol, "policy", &policy, "target", &s->target, "place", &s->place,
 			"forward", &s->forward, "release", &s->release, "switch", &switching,
 			"members", &members, "health", "type", &s->health.type, "path", &path,
 			"host", &host, "interval", &interval, "timeout", &timeout, "rise", &rise,
-			"fall", &fall) ||
-	    port < 1 || port > 65535 || interval < 0 || timeout < 0 || rise < 0 || fall < 0 ||
-	    s->protocol < PROTOCOL_HTTP || s->protocol > PROTOCOL_UDP ||
-	    !copy_text(s->name, sizeof(s->name), name) ||
+			"fall", &fall, "pools", &pools, "rules", &rules) ||
+	    !restore_pools(s, pools) || !restore_rules(s, rules) || port < 1 || port > 65535 ||
+	    interval < 0 || timeout < 0 || rise < 0 || fall < 0 || s->protocol < PROTOCOL_HTTP ||
+	    s->protocol > PROTOCOL_UDP || !copy_text(s->name, sizeof(s->name), name) ||
 	    !copy_text(s->policy, sizeof(s->policy), policy) ||
 	    !copy_text(s->health.path, sizeof(s->health.path), path) ||
 	    !copy_text(s->health.host, sizeof(s->health.host), host) ||
@@ -381,12 +526,14 @@ static bool restore_service(struct registry *registry, json_t *json)
 		if (!read_address(item, &s->addresses[s->address_count++]))
 			return false;
 	json_array_foreach (members, index, item) {
-		int node, up;
+		int node, up, bits;
 
-		if (json_unpack(item, "{s:i, s:b}", "node", &node, "up", &up) || node < 1 ||
-		    node >= NODES_MAX || !registry->nodes[node].used)
+		if (json_unpack(item, "{s:i, s:b, s:i}", "node", &node, "up", &up, "pools",
+				&bits) ||
+		    node < 1 || node >= NODES_MAX || !registry->nodes[node].used)
 			return false;
 		service->member[node] = up ? MEMBER_UP : MEMBER_DOWN;
+		service->pools[node] = (uint32_t)bits;
 	}
 	return true;
 }

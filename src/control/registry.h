@@ -27,8 +27,10 @@ struct registry_node {
 
 struct registry_service {
 	bool used;
-	struct config_service settings; /* without `node` and `line` */
+	struct config_service settings; /* without the pools' and its own `node`, and `line` */
 	uint8_t member[NODES_MAX];	/* enum member_state by node id */
+	uint32_t pools[NODES_MAX];	/* which pools have the node: bit 0 the service's own, 1 + i
+					   that in settings.pools[i] */
 };
 
 struct registry {
@@ -69,7 +71,7 @@ int registry_add_service(struct registry *registry, const struct registry_servic
 void registry_remove_node(struct registry *registry, uint32_t id);
 void registry_remove_service(struct registry *registry, uint32_t id);
 
-/* Whether the service is there and its policy goes by the nodes' load. */
+/* Whether the service is there and the policy of one of its pools goes by the nodes' load. */
 bool registry_by_load(const struct registry *registry, uint32_t service);
 
 /* Of a node over all services: DRAIN if asked for, DOWN if it is down in every service that has it,

@@ -9,7 +9,8 @@
 #include <string.h>
 
 struct options {
-	const char *cluster, *service, *client, *node;
+	const char *cluster, *service, *client, *node, *method;
+	struct option_list headers;
 	uint64_t limit;
 	bool json, ended;
 };
@@ -165,6 +166,10 @@ static const struct option_spec where_options[] = {
 	{"client", 0, OPTION_TEXT, "ADDRESS",
 	 "asked by this client, for policies that go by it [none]",
 	 offsetof(struct options, client)},
+	{"method", 'X', OPTION_TEXT, "METHOD", "with this method [GET]",
+	 offsetof(struct options, method)},
+	{"header", 'H', OPTION_LIST, "LINE", "with this header line, as \"Accept: text/html\"",
+	 offsetof(struct options, headers)},
 	{0},
 };
 
@@ -172,13 +177,17 @@ static int run_where(const struct command *self, int argc, char **argv)
 {
 	struct options options = {.cluster = "lab"};
 	int at = command_parse(self, argc, argv, &options);
-	json_t *answer;
+	json_t *answer, *rule, *headers = json_array();
 
 	if (at != argc - 1)
 		return misused("'%s' takes one URL", command_path());
-	answer = client_ask(options.cluster, "front",
-			    json_pack("{s:s, s:s, s:s*, s:s*}", "command", "where", "url", argv[at],
-				      "service", options.service, "client", options.client));
+	for (size_t i = 0; i < options.headers.count; i++)
+		json_array_append_new(headers, json_string(options.headers.items[i]));
+	answer =
+		client_ask(options.cluster, "front",
+			   json_pack("{s:s, s:s, s:s*, s:s*, s:s*, s:o}", "command", "where", "url",
+				     argv[at], "service", options.service, "client", options.client,
+				     "method", options.method, "headers", headers));
 	if (!answer)
 		return EXIT_FAILED;
 	if (options.json)
@@ -188,6 +197,10 @@ static int run_where(const struct command *self, int argc, char **argv)
 	       json_is_true(json_object_get(answer, "certain"))
 		       ? ""
 		       : "; the policy doesn't go by the URL alone, the next request may differ");
+	rule = json_object_get(answer, "rule");
+	if (rule)
+		printf("by rule %lld (%s): pool %s\n", number(rule, "number"), text(rule, "if"),
+		       *text(rule, "pool") ? text(rule, "pool") : "of the service itself");
 	json_decref(answer);
 	return EXIT_DONE;
 }

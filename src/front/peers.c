@@ -231,6 +231,29 @@ static struct load load_of(const struct peer *peer, int service)
 	return load;
 }
 
+/* The pools that a service's rules give to. Nodes count by service, not by pool, so what each
+ * pool's nodes have in service counts whole, and what was charged since the last report besides. */
+static void take_pool_loads(struct peers *peers, uint32_t service)
+{
+	const struct registry *registry = peers->front->registry;
+	const struct registry_service *from = &registry->services[service];
+
+	for (uint32_t i = 0; i < CONFIG_POOL_SLOTS; i++) {
+		int64_t in_service = 0;
+
+		if (!*from->settings.pools[i].name)
+			continue;
+		for (const struct peer *other = peers->first; other; other = other->next) {
+			uint32_t node = registry_node_id(registry, other->name);
+
+			if (node && from->pools[node] & 2u << i)
+				in_service += load_of(other, (int)service).in_service;
+		}
+		datapath_pool_load(peers->front->datapath, RULE_POOL(service, i),
+				   (uint64_t)in_service);
+	}
+}
+
 /* For policies that go by load: the node's, and the sums of its services' pools. */
 static void take_load(struct peer *peer, const json_t *loads)
 {
@@ -256,6 +279,7 @@ static void take_load(struct peer *peer, const json_t *loads)
 		}
 		datapath_load(front->datapath, datapath_pool_slot(id), (uint64_t)sum.in_service,
 			      (uint64_t)sum.handed);
+		take_pool_loads(peer->peers, id);
 	}
 }
 

@@ -3,7 +3,8 @@
  */
 #include "front/front.h"
 
-#include "bpf/target.h"
+#include "control/config_rules.h"
+#include "control/rules.h"
 #include "place/build.h"
 #include "place/place.h"
 
@@ -91,13 +92,23 @@ static int find_service(const struct registry *registry, const char *name,
 }
 
 /* Fills the scratch with the head that a client would send. Returns its length; 0: too long. */
-static __u32 write_head(const struct target *target, struct scratch *scratch)
+static __u32 write_head(const struct target *target, const json_t *message, struct scratch *scratch)
 {
-	int length =
+	const char *method = json_string_value(json_object_get(message, "method"));
+	struct buffer lines = BUFFER_EMPTY;
+	const json_t *header;
+	size_t index;
+	int length;
+
+	json_array_foreach (json_object_get(message, "headers"), index, header)
+		buffer_format(&lines, "%s\r\n", json_string_value(header));
+	length =
 		snprintf((char *)scratch->bytes, SCRATCH_SIZE,
-			 "GET %s%s%s HTTP/1.1\r\nHost: %s%s%s\r\n\r\n", target->path,
-			 target->query ? "?" : "", target->query ? target->query : "", target->host,
-			 target->port_given ? ":" : "", target->port_given ? target->port : "");
+			 "%s %s%s%s HTTP/1.1\r\nHost: %s%s%s\r\n%s\r\n", method ? method : "GET",
+			 target->path, target->query ? "?" : "", target->query ? target->query : "",
+			 target->host, target->port_given ? ":" : "",
+			 target->port_given ? target->port : "", lines.length ? lines.data : "");
+	buffer_release(&lines);
 
 	return length > 0 && length < SCRATCH_SIZE ? (__u32)length : 0;
 }
@@ -107,28 +118,54 @@ static json_t *fail(const char *why)
 	return json_pack("{s:s}", "error", why);
 }
 
+/* Which of the service's pools the request in the scratch goes to. */
+static void choose_pool(const struct config_service *settings, int id, struct scratch *scratch,
+			const struct http_request *request, struct rule_search *search)
+{
+	struct rule_table table;
+	const struct http_fields *fields = &request->fields;
+
+	rules_make(&table, settings, (uint32_t)id);
+	rule_table = &table;
+	if (settings->protocol == PROTOCOL_TLS)
+		rules_name(scratch, fields->host_at, fields->host_length, search, 1);
+	else
+		rules_request(scratch, request, search, 1);
+	if (!search->rule)
+		search->pool = (__u32)id;
+	rule_table = NULL;
+}
+
 static json_t *decide(const struct front *front, int id, const struct target *target,
-		      const struct address *client)
+		      const struct address *client, const json_t *message)
 {
 	const struct config_service *settings = &front->registry->services[id].settings;
+	const char *policy = settings->policy, *pool = "";
 	struct scratch *scratch = calloc(1, sizeof(*scratch));
-	struct place_query query = {.pool = (__u32)id, .flags = PLACE_PEEK};
+	struct place_query query = {.flags = PLACE_PEEK};
+	struct rule_search search = {0};
 	struct http_request request;
 	__u32 wants, length;
+	char words[512] = "";
+	json_t *answer;
 	int node;
 
 	if (!scratch)
 		abort();
 	place_world = datapath_world(front->datapath);
-	wants = place_wants(query.pool);
-	length = write_head(target, scratch);
-	if (!length) {
+	length = write_head(target, message, scratch);
+	if (length)
+		http_request_parse(scratch, length, &request);
+	if (!length || request.fields.flags & HTTP_BAD) {
 		free(scratch);
-		return fail("this URL is longer than the front reads; such a request is placed by "
-			    "its client's address");
+		return fail(length ? "no server would understand this method and these headers"
+				   : "this URL is longer than the front reads; such a request is "
+				     "placed by its client's address");
 	}
-	http_request_parse(scratch, length, &request);
+	choose_pool(settings, id, scratch, &request, &search);
+	query.pool = search.pool;
 	query.client = place_client(client);
+	wants = place_wants(query.pool);
 	if (settings->place == PLACE_SPREAD) {
 		query.target = query.client;
 		query.carp = (__u32)query.client;
@@ -137,13 +174,28 @@ static json_t *decide(const struct front *front, int id, const struct target *ta
 		place_request(&query, wants, scratch, &request, settings->target == TARGET_URL);
 	}
 	free(scratch);
+	if (search.rule) {
+		const struct config_rule *rule = &settings->rules[search.rule - 1];
+
+		config_rule_describe(rule, words, sizeof(words));
+		pool = rule->pool;
+		for (int i = 0; *pool && i < CONFIG_POOL_SLOTS; i++)
+			if (!strcmp(settings->pools[i].name, pool))
+				policy = settings->pools[i].policy;
+	}
 	node = place_choose(&query);
 	if (node <= 0)
-		return fail("no node of the service is up");
-	return json_pack("{s:s, s:s, s:s, s:s, s:b}", "service", settings->name, "node",
-			 front->registry->nodes[node].name, "policy", settings->policy, "reason",
-			 reason_names[query.reason < PLACE_REASON_COUNT ? query.reason : 0],
-			 "certain", !(wants & (PLACE_WANT_LOAD | PLACE_WANT_RANDOM)) && wants);
+		return fail(*pool ? "no node of the pool that its rule names is up"
+				  : "no node of the service is up");
+	answer = json_pack("{s:s, s:s, s:s, s:s, s:b}", "service", settings->name, "node",
+			   front->registry->nodes[node].name, "policy", policy, "reason",
+			   reason_names[query.reason < PLACE_REASON_COUNT ? query.reason : 0],
+			   "certain", !(wants & (PLACE_WANT_LOAD | PLACE_WANT_RANDOM)) && wants);
+	if (search.rule)
+		json_object_set_new(answer, "rule",
+				    json_pack("{s:i, s:s, s:s}", "number", (int)search.rule, "if",
+					      words, "pool", pool));
+	return answer;
 }
 
 json_t *front_where(const struct front *front, const json_t *message)
@@ -166,7 +218,7 @@ json_t *front_where(const struct front *front, const json_t *message)
 				   : "no service has that address and port; 'baton service list' "
 				     "lists them");
 	else
-		answer = decide(front, id, &target, &client);
+		answer = decide(front, id, &target, &client, message);
 	target_release(&target);
 	return answer;
 }

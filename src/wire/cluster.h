@@ -18,7 +18,6 @@ enum release_kind { RELEASE_RST = 0, RELEASE_FIN = 1 };
 enum service_flags {
 	SERVICE_KEEP_QUERY = 1, /* the target keeps what is behind '?' */
 	SERVICE_SPREAD = 2,	/* the first request is read on a node chosen at layer 4 */
-	SERVICE_CENTRAL = 4,	/* decisions are asked for at the dispatcher */
 	SERVICE_PACKET = 8,	/* UDP: every datagram is placed by itself */
 	SERVICE_NO_SWITCH = 16, /* later requests stay where the first went */
 };
@@ -38,7 +37,7 @@ struct service {
 	__u16 flags;
 	__u8 kind, forward, release;
 	__u8 rcv_wscale; /* what the SYN-ACK announces */
-	__u16 zero;
+	__u16 rules;	 /* 1 + index of its set in `rule_sets`; 0: it has no rules */
 };
 WIRE_SIZE(struct service, 16);
 

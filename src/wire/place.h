@@ -10,7 +10,7 @@
 #include "wire/types.h"
 
 enum {
-	PLACE_POOLS_MAX = 64,
+	PLACE_POOLS_MAX = 64 + 64 * 16, /* one a service, and those that rules give to */
 	PLACE_POOL_MEMBERS_MAX = 4096,
 	PLACE_NODES_MAX = 4096, /* node ids are 1 .. PLACE_NODES_MAX - 1 */
 	PLACE_SET_MAX = 16,	/* nodes that one target can have */

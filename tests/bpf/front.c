@@ -842,6 +842,83 @@ static void damaged_frames(void **state)
 	assert_int_equal(bpf_map_get_next_key(bpf_map__fd(front->maps.flows), NULL, &key), -ENOENT);
 }
 
+static struct rule_text rule_text(const char *text, __u32 flags)
+{
+	struct rule_text to = {.length = strlen(text), .flags = flags};
+
+	memcpy(to.words, text, to.length);
+	return to;
+}
+
+/* Pool 4 has node 3 alone, pool 5 nobody who is up; the rules stand in the second set. */
+static void rules_choose_the_pool(void **state)
+{
+	static const struct {
+		const char *request;
+		int node; /* 0: by the service's own pool; -1: refused; -2: by the client */
+	} rows[] = {
+		{"GET /img/a HTTP/1.1\r\nHost: h\r\n\r\n", 3},
+		{"GET /other HTTP/1.1\r\nHost: h\r\n\r\n", 0},
+		{"GET /other HTTP/1.1\r\nHost: h\r\nAccept: x\r\nX-Api:  1\r\n\r\n", 3},
+		{"GET /other HTTP/1.1\r\nHost: h\r\nAccept: x\r\nX-Api: 2\r\n\r\n", 0},
+		{"PUT /other HTTP/1.1\r\nHost: h\r\n\r\n", -1},
+		/* Whether there will be a line X-Api isn't known yet. */
+		{"GET /img/a HTTP/1.1\r\nHost: h\r\nAccept: x\r\n", -2},
+	};
+	struct place_node node = {3, "n3", 1, PLACE_UP};
+	struct place_plan plan = {.policy = PLACE_MAGLEV, .nodes = &node, .count = 1};
+	struct rule_set set = {.count = 3, .headers = 1, .names[0] = rule_text("x-api", RULE_FOLD)};
+	struct rule some[] = {
+		{.path = rule_text("/img/", RULE_BEGIN), .pool = 4},
+		{.header = 1, .value = rule_text("1", 0), .pool = 4},
+		{.method = rule_text("PUT", 0), .pool = 5},
+	};
+	__u32 index = 1;
+
+	(void)state;
+	assert_int_equal(place_build(kernel_world, 4, &plan), 0);
+	node.state = PLACE_DOWN;
+	assert_int_equal(place_build(kernel_world, 5, &plan), 0);
+	front_map_set(front->maps.rule_sets, &index, &set);
+	for (__u32 i = 0; i < 3; i++) {
+		__u32 at = RULES_MAX + i;
+
+		front_map_set(front->maps.rules, &at, &some[i]);
+	}
+	front_services((struct service){
+		.id = 1, .pool = POOL, .kind = SERVICE_HTTP, .rcv_wscale = RCV_WSCALE, .rules = 2});
+	for (size_t i = 0; i < 2 * sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *request = rows[i / 2].request;
+		struct client client = CLIENT;
+		__u64 split = front_count(FRONT_COUNT_FALLBACK_SPLIT);
+		struct baton_header header;
+		struct frame in, out;
+
+		client.six = i & 1;
+		client.port += i;
+		client_connect(&client, NULL);
+		client_segment(&client, ACK | PSH, request, &in);
+		if (rows[i / 2].node == -1) {
+			struct tcp_segment answer;
+
+			assert_int_equal(front_run(&in, &out), XDP_TX);
+			run_read_tcp(&out, &answer);
+			assert_int_equal(answer.flags, RST);
+			continue;
+		}
+		header = client_handoff(&in);
+		if (rows[i / 2].node > 0) {
+			assert_int_equal(ntohs(header.node), rows[i / 2].node);
+			assert_int_equal(header.reason, PLACE_REASON_RULE);
+		} else {
+			assert_int_equal(header.reason, rows[i / 2].node ? PLACE_REASON_FALLBACK
+									 : PLACE_REASON_POLICY);
+		}
+		assert_int_equal(front_count(FRONT_COUNT_FALLBACK_SPLIT) - split,
+				 rows[i / 2].node == -2);
+	}
+}
+
 #define T(name) cmocka_unit_test_setup(name, front_reset)
 
 int main(void)
@@ -855,6 +932,7 @@ int main(void)
 		T(nothing_is_kept_before_a_request),
 		T(placed_as_the_host_would),
 		T(query_counts_if_the_service_says_so),
+		T(rules_choose_the_pool),
 		T(not_whole_or_not_http),
 		T(bare_when_confirmed),
 		T(bare_after_a_while),

@@ -13,6 +13,7 @@
 #include "place/place.h"
 #include "wire/counters.h"
 #include "wire/front.h"
+#include "wire/rules.h"
 
 #include <stdio.h>
 #include <stdlib.h>

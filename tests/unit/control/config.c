@@ -98,7 +98,7 @@ static void wrong(void **state)
 	(void)state;
 	refused("port: 80\n", "prot: 80\n",
 		"f.yaml:13: prot: unknown key; known here: name, addresses, port, protocol, "
-		"policy, nodes, target, place, forward, release, switch, health\n"
+		"policy, nodes, target, place, forward, release, switch, health, pools, rules\n"
 		"f.yaml:11: port: is missing; add it\n");
 	refused("port: 80\n", "port: 80000\n", "f.yaml:13: port: must lie between 1 and 65535\n");
 	refused("port: 80\n", "port: -1\n", "f.yaml:13: port: '-1' is no whole number\n");

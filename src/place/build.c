@@ -107,21 +107,25 @@ invalid:
 	return -EINVAL;
 }
 
-/* First fit among what the copies that hold lie in. Returns the place or -ENOSPC. */
-static long find_room(const struct place_world *world, __u32 need, __u32 room, bool members)
+/* First fit among what the pools' copies lie in, those that hold and those that held before: a
+ * program may still be at work on one of these while the next pool is built. Only that of pool
+ * `self` is given up. Returns the place or -ENOSPC. */
+static long find_room(const struct place_world *world, __u32 self, __u32 need, __u32 room,
+		      bool members)
 {
 	__u32 at = 0;
 
-	/* Each turn steps over one extent, so it ends after as many turns as there are pools. */
+	/* Each turn steps over one extent, so it ends after as many turns as there are copies. */
 	for (bool moved = true; moved;) {
 		moved = false;
-		for (__u32 i = 0; i < PLACE_POOLS_MAX; i++) {
-			const struct place_state *state = &world->states[i];
-			const struct place_pool *pool = &world->pools[2 * i + (state->active & 1)];
+		for (__u32 i = 0; i < 2 * PLACE_POOLS_MAX; i++) {
+			const struct place_state *state = &world->states[i / 2];
+			const struct place_pool *pool = &world->pools[i];
 			__u32 from = members ? pool->members_at : pool->table_at;
 			__u32 count = members ? pool->count : pool->table_words;
 
-			if (!state->ready || !count || at + need <= from || at >= from + count)
+			if (!state->ready || !count || at + need <= from || at >= from + count ||
+			    (i / 2 == self && (i & 1) != (state->active & 1)))
 				continue;
 			at = from + count;
 			moved = true;
@@ -193,11 +197,11 @@ int place_build(struct place_world *world, __u32 pool_id, const struct place_pla
 		goto out;
 
 	state = &world->states[pool_id];
-	error = at = find_room(world, pool.count, world->members_room, true);
+	error = at = find_room(world, pool_id, pool.count, world->members_room, true);
 	if (at < 0)
 		goto out;
 	pool.members_at = at;
-	error = at = find_room(world, table.words, world->table_room, false);
+	error = at = find_room(world, pool_id, table.words, world->table_room, false);
 	if (at < 0)
 		goto out;
 	pool.table_at = at;

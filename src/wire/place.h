@@ -16,8 +16,8 @@ enum {
 	PLACE_SET_MAX = 16,	/* nodes that one target can have */
 
 	/* Room of the maps as they stand in the programs; a daemon may set more before loading. */
-	PLACE_MEMBERS_ROOM = 1 << 14,
-	PLACE_TABLE_ROOM = 1 << 19, /* words of 64 bits */
+	PLACE_MEMBERS_ROOM = 1 << 15,
+	PLACE_TABLE_ROOM = 1 << 20, /* words of 64 bits */
 	PLACE_TARGETS_ROOM = 1 << 16,
 };
 

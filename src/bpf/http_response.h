@@ -111,8 +111,10 @@ INLINE void response_head_end(struct response_state *state)
 	if (state->status == 101) {
 		response_pin(state, RESPONSE_REASON_UPGRADE);
 	} else if (state->status < 200 &&
-		   (state->flags & HTTP_CLOSE || !(state->flags & HTTP_MINOR_1))) {
-		/* "Continue" and "close" at once, or from before there were interim responses. */
+		   (state->flags & (HTTP_CLOSE | HTTP_LENGTH | HTTP_CHUNKED) ||
+		    !(state->flags & HTTP_MINOR_1))) {
+		/* "Continue" and "close" at once, or with a body, or from before there were interim
+		 * responses. */
 		response_pin(state, RESPONSE_REASON_FRAMING);
 	} else if (state->status < 200) {
 		state->flags = 0;

@@ -134,9 +134,10 @@ static inline const char *compare_request(const void *bytes, size_t length)
 	error = llhttp_execute(&seen.parser, bytes, length);
 	if (!(flags & HTTP_COMPLETE))
 		return seen.head ? "llhttp has the whole head" : NULL;
-	/* Methods and characters of a target are the server's to judge, not framing. */
-	if (error == HPE_INVALID_METHOD || error == HPE_INVALID_URL ||
-	    error == HPE_INVALID_CONSTANT)
+	/* Methods and characters of a target are the server's to judge, not framing; llhttp has
+	 * PRI for HTTP/2's. */
+	if ((length > 4 && !memcmp(bytes, "PRI ", 4)) || error == HPE_INVALID_METHOD ||
+	    error == HPE_INVALID_URL || error == HPE_INVALID_CONSTANT)
 		return NULL;
 	if (!seen.head)
 		return llhttp_get_error_reason(&seen.parser) ? llhttp_get_error_reason(&seen.parser)

@@ -44,6 +44,10 @@ static const struct row {
 	{"G", "HTTP/1.1 204 No Content\r\n\r\n", 1, RESPONSE_START, 0, 204},
 	{"G", "HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\n", 1, RESPONSE_START, 0, 304},
 	{"G", "HTTP/1.1 100 Continue\r\n\r\n", 0, RESPONSE_START, 0, 100},
+	{"G", "HTTP/1.1 100 Continue\r\nContent-Length: 5\r\n\r\n", 0, RESPONSE_PINNED,
+	 RESPONSE_REASON_FRAMING, 100},
+	{"G", "HTTP/1.1 103 Early\r\nTransfer-Encoding: chunked\r\n\r\n", 0, RESPONSE_PINNED,
+	 RESPONSE_REASON_FRAMING, 103},
 	{"G",
 	 "HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n"
 	 "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",

@@ -1,6 +1,7 @@
 #include "control/history.h"
 #include "base/clock.h"
 #include "control/client.h"
+#include "control/latency.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -13,7 +14,7 @@ struct sample {
 	uint64_t at; /* clock_now() */
 	float first, moved;
 	struct {
-		float requests, bytes, whole_us; /* NAN: none */
+		float requests, bytes, first_us, whole_us, slow_us; /* NAN: none */
 	} nodes[HISTORY_NODES];
 };
 
@@ -80,24 +81,22 @@ static void keep(struct history *history, const json_t *before, const json_t *no
 
 	*sample = (struct sample){.at = at};
 	for (unsigned int k = 0; k < HISTORY_NODES; k++)
-		sample->nodes[k].requests = sample->nodes[k].bytes = sample->nodes[k].whole_us =
-			NAN;
+		sample->nodes[k].requests = sample->nodes[k].bytes = sample->nodes[k].first_us =
+			sample->nodes[k].whole_us = sample->nodes[k].slow_us = NAN;
 	sample->first = (float)(grown(old, front, "handoffs_first") / seconds);
 	sample->moved = (float)(grown(old, front, "handoffs_later") / seconds);
 	json_array_foreach (json_object_get(now, "nodes"), i, node) {
 		const char *name = json_string_value(json_object_get(node, "name"));
 		const json_t *was = name ? node_of(before, name) : NULL;
 		int k = was ? column(history, name) : -1;
-		double requests;
 
 		if (k < 0)
 			continue;
-		requests = grown(was, node, "requests");
-		sample->nodes[k].requests = (float)(requests / seconds);
+		sample->nodes[k].requests = (float)(grown(was, node, "requests") / seconds);
 		sample->nodes[k].bytes = (float)(grown(was, node, "bytes_out") / seconds);
-		if (requests > 0)
-			sample->nodes[k].whole_us =
-				(float)(grown(was, node, "whole_ns") / requests / 1e3);
+		sample->nodes[k].first_us = (float)latency_between(was, node, "first_byte", 0.5);
+		sample->nodes[k].whole_us = (float)latency_between(was, node, "whole", 0.5);
+		sample->nodes[k].slow_us = (float)latency_between(was, node, "whole", 0.99);
 	}
 }
 
@@ -180,7 +179,8 @@ json_t *history_range(struct history *history, unsigned int seconds, unsigned in
 {
 	json_t *ages = json_array(), *first = json_array(), *moved = json_array(),
 	       *nodes = json_object();
-	json_t *requests[HISTORY_NODES], *bytes[HISTORY_NODES], *whole[HISTORY_NODES];
+	json_t *requests[HISTORY_NODES], *bytes[HISTORY_NODES], *first_byte[HISTORY_NODES],
+		*whole[HISTORY_NODES], *slow[HISTORY_NODES];
 	unsigned int have, step;
 	uint64_t now = clock_now();
 
@@ -192,10 +192,13 @@ json_t *history_range(struct history *history, unsigned int seconds, unsigned in
 	for (unsigned int k = 0; k < history->name_count; k++) {
 		requests[k] = json_array();
 		bytes[k] = json_array();
+		first_byte[k] = json_array();
 		whole[k] = json_array();
+		slow[k] = json_array();
 		json_object_set_new(nodes, history->names[k],
-				    json_pack("{s:o, s:o, s:o}", "requests", requests[k], "bytes",
-					      bytes[k], "whole_us", whole[k]));
+				    json_pack("{s:o, s:o, s:o, s:o, s:o}", "requests", requests[k],
+					      "bytes", bytes[k], "first_us", first_byte[k],
+					      "whole_us", whole[k], "slow_us", slow[k]));
 	}
 	for (unsigned int i = history->count - have; i < history->count; i += step) {
 		const struct sample *sample = &history->samples[i % HISTORY_SECONDS];
@@ -207,7 +210,9 @@ json_t *history_range(struct history *history, unsigned int seconds, unsigned in
 		for (unsigned int k = 0; k < history->name_count; k++) {
 			json_array_append_new(requests[k], value(sample->nodes[k].requests));
 			json_array_append_new(bytes[k], value(sample->nodes[k].bytes));
+			json_array_append_new(first_byte[k], value(sample->nodes[k].first_us));
 			json_array_append_new(whole[k], value(sample->nodes[k].whole_us));
+			json_array_append_new(slow[k], value(sample->nodes[k].slow_us));
 		}
 	}
 	pthread_mutex_unlock(&history->lock);

@@ -18,9 +18,9 @@ void history_stop(struct history *history);
 /* The newest answer to "status" (a new reference), or NULL while there is none. */
 json_t *history_status(struct history *history);
 
-/* {"seconds": [age...], "nodes": {NAME: {"requests": [...], "bytes": [...], "whole_us": [...]}},
- * "handoffs": [...], "moved": [...]} of the last `seconds`, oldest first, thinned to at most
- * `points`; a new reference. */
+/* {"seconds": [age...], "nodes": {NAME: {"requests": [...], "bytes": [...], "first_us": [...],
+ * "whole_us": [...], "slow_us": [...]}}, "handoffs": [...], "moved": [...]} of the last `seconds`,
+ * oldest first, thinned to at most `points`; a new reference. */
 json_t *history_range(struct history *history, unsigned int seconds, unsigned int points);
 
 #endif

@@ -1,5 +1,7 @@
 #include "control/metrics.h"
 
+#include "control/latency.h"
+
 #include <string.h>
 
 /* What is told of each node, in base units. */
@@ -15,10 +17,6 @@ static const struct {
 	{"handoffs_out", "baton_node_handoffs_out_total", "counter", "Connections given away.", 1},
 	{"bytes_in", "baton_node_receive_bytes_total", "counter", "Payload from clients.", 1},
 	{"bytes_out", "baton_node_transmit_bytes_total", "counter", "Payload to clients.", 1},
-	{"first_byte_ns", "baton_node_first_byte_seconds_total", "counter",
-	 "Time from request to first byte, summed over requests.", 1e-9},
-	{"whole_ns", "baton_node_response_seconds_total", "counter",
-	 "Time from request to last byte, summed over requests.", 1e-9},
 };
 
 static void head(struct buffer *text, const char *name, const char *type, const char *help)
@@ -65,6 +63,75 @@ static void write_nodes(const json_t *nodes, struct buffer *text)
 	}
 }
 
+/* Bounds of the buckets that Prometheus gets: of ours every fourth, so each power of two and half
+ * of it, from 16 us to 34 s. Ours are bounded from above by what doesn't reach them; where a
+ * duration lies exactly on a bound it counts above. */
+enum {
+	SHOWN_FROM = (14 - TIMES_LEAST) * TIMES_PARTS,
+	SHOWN_STEP = TIMES_PARTS / 2,
+	SHOWN_TO = (35 - TIMES_LEAST) * TIMES_PARTS
+};
+
+static void write_histogram(const char *name, const char *node, const json_t *service,
+			    const char *key, const char *sum, struct buffer *text)
+{
+	const char *called = text_of(service, "name");
+	struct latency latency = {0};
+	uint64_t below = 0;
+
+	latency_add(&latency, json_object_get(service, key));
+	for (unsigned int i = 0; i <= SHOWN_TO; i++) {
+		below += latency.buckets[i];
+		if (i >= SHOWN_FROM && (i - SHOWN_FROM) % SHOWN_STEP == 0)
+			buffer_format(text,
+				      "%s_bucket{node=\"%s\",service=\"%s\",le=\"%.9g\"} %llu\n",
+				      name, node, called, (double)times_bound(i) * 1e-9,
+				      (unsigned long long)below);
+	}
+	buffer_format(text,
+		      "%s_bucket{node=\"%s\",service=\"%s\",le=\"+Inf\"} %llu\n"
+		      "%s_sum{node=\"%s\",service=\"%s\"} %.17g\n"
+		      "%s_count{node=\"%s\",service=\"%s\"} %llu\n",
+		      name, node, called, (unsigned long long)latency.count, name, node, called,
+		      json_number_value(json_object_get(service, sum)) * 1e-9, name, node, called,
+		      (unsigned long long)latency.count);
+}
+
+/* By node and service. */
+static void write_services(const json_t *nodes, struct buffer *text)
+{
+	static const struct {
+		const char *name, *key, *sum, *help;
+	} histograms[] = {
+		{"baton_first_byte_seconds", "first_byte", "first_byte_ns",
+		 "Time from a request's head to the first byte of its response."},
+		{"baton_response_seconds", "whole", "whole_ns",
+		 "Time from a request's head to the last byte of its response."},
+	};
+	json_t *node, *service, *count;
+	size_t i, k, m;
+
+	head(text, "baton_responses_total", "counter",
+	     "Responses followed to their end, by the first digit of their status.");
+	json_array_foreach (nodes, i, node)
+		json_array_foreach (json_object_get(node, "services"), k, service)
+			json_array_foreach (json_object_get(service, "status"), m, count)
+				if (m)
+					buffer_format(
+						text,
+						"baton_responses_total{node=\"%s\",service=\"%s\","
+						"code=\"%zuxx\"} %.17g\n",
+						text_of(node, "name"), text_of(service, "name"), m,
+						json_number_value(count));
+	for (size_t h = 0; h < sizeof(histograms) / sizeof(histograms[0]); h++) {
+		head(text, histograms[h].name, "histogram", histograms[h].help);
+		json_array_foreach (nodes, i, node)
+			json_array_foreach (json_object_get(node, "services"), k, service)
+				write_histogram(histograms[h].name, text_of(node, "name"), service,
+						histograms[h].key, histograms[h].sum, text);
+	}
+}
+
 static void write_front(json_t *front, struct buffer *text)
 {
 	const char *kind;
@@ -94,4 +161,5 @@ void metrics_write(const json_t *status, struct buffer *text)
 		return;
 	write_front(json_object_get(status, "front"), text);
 	write_nodes(json_object_get(status, "nodes"), text);
+	write_services(json_object_get(status, "nodes"), text);
 }

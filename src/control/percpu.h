@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-enum { PERCPU_WORDS = 64 };
+enum { PERCPU_WORDS = 256 };
 
 /* Adds up the values of a per-CPU array's element over all CPUs, word by word: the value is `count`
  * (at most PERCPU_WORDS) 64-bit numbers. Returns 0 or -errno, with zeros in `words`. */

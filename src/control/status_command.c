@@ -74,13 +74,21 @@ static void print_services(const json_t *status)
 static void print_nodes(const json_t *status)
 {
 	struct table *table = table_new("NODE|ADDRESS|STATE|>WEIGHT|>FLOWS|>ACTIVE|>REQUESTS|>IN|"
-					">OUT|>BYTES OUT|");
+					">OUT|>BYTES OUT|>P50 US|>P99 US|");
 	const json_t *node, *why;
 	const char *service;
 	size_t i;
 
 	json_array_foreach (json_object_get(status, "nodes"), i, node) {
-		char bytes[16], note[256] = "";
+		const json_t *times = json_object_get(json_object_get(node, "latency_us"), "whole");
+		char bytes[16], note[256] = "", half[16] = "-", slow[16] = "-";
+
+		if (json_is_object(times)) {
+			snprintf(half, sizeof(half), "%.0f",
+				 json_number_value(json_object_get(times, "p50")));
+			snprintf(slow, sizeof(slow), "%.0f",
+				 json_number_value(json_object_get(times, "p99")));
+		}
 
 		if (!json_is_true(json_object_get(node, "connected")))
 			snprintf(note, sizeof(note), "its daemon is not connected");
@@ -89,11 +97,12 @@ static void print_nodes(const json_t *status)
 		json_object_foreach (json_object_get(node, "down"), service, why)
 			snprintf(note, sizeof(note), "down for %s: %s", service,
 				 json_string_value(why));
-		table_row(table, "%s|%s|%s|%lld|%lld|%lld|%lld|%lld|%lld|%s|%s", text(node, "name"),
-			  text(node, "address"), text(node, "state"), number(node, "weight"),
-			  number(node, "flows"), number(node, "active"), number(node, "requests"),
-			  number(node, "handoffs_in"), number(node, "handoffs_out"),
-			  text_bytes((double)number(node, "bytes_out"), bytes), note);
+		table_row(table, "%s|%s|%s|%lld|%lld|%lld|%lld|%lld|%lld|%s|%s|%s|%s",
+			  text(node, "name"), text(node, "address"), text(node, "state"),
+			  number(node, "weight"), number(node, "flows"), number(node, "active"),
+			  number(node, "requests"), number(node, "handoffs_in"),
+			  number(node, "handoffs_out"),
+			  text_bytes((double)number(node, "bytes_out"), bytes), half, slow, note);
 	}
 	table_print(table, stdout);
 }
@@ -150,7 +159,8 @@ const struct command command_status = {
 	.summary = "Show a running cluster: services, nodes, counters",
 	.description =
 		"IN and OUT are handoffs to and from a node. ACTIVE is requests in service, FLOWS "
-		"connections held.",
+		"connections held, P50 and P99 the time from request to last byte that half and "
+		"99 of 100 of all requests so far didn't reach.",
 	.options = status_options,
 	.run = run_status,
 };

@@ -1,6 +1,7 @@
 #include "front/front.h"
 
 #include "base/clock.h"
+#include "control/latency.h"
 #include "control/percpu.h"
 #include "wire/counters.h"
 
@@ -113,6 +114,42 @@ static json_t *reasons(const struct front_node_counters *counters)
 	return object;
 }
 
+/* What the node counted, by service, as reported: with the service's name for its id. */
+static json_t *node_services(const struct front *front, const json_t *report)
+{
+	static const char *const keys[] = {"requests", "status",     "timed", "first_byte_ns",
+					   "whole_ns", "first_byte", "whole"};
+	json_t *list = json_array(), *service, *shown;
+	size_t i;
+
+	json_array_foreach (json_object_get(report, "services"), i, service) {
+		json_int_t id = number(service, "id");
+
+		if (id < 0 || id >= CONFIG_SERVICES || !front->registry->services[id].used)
+			continue;
+		shown = json_pack("{s:s}", "name", front->registry->services[id].settings.name);
+		for (size_t k = 0; k < sizeof(keys) / sizeof(keys[0]); k++)
+			json_object_set(shown, keys[k], json_object_get(service, keys[k]));
+		json_array_append_new(list, shown);
+	}
+	return list;
+}
+
+/* Of all the node's services since it began to count. */
+static json_t *node_latency(const json_t *report)
+{
+	struct latency first_byte = {0}, whole = {0};
+	json_t *service;
+	size_t i;
+
+	json_array_foreach (json_object_get(report, "services"), i, service) {
+		latency_add(&first_byte, json_object_get(service, "first_byte"));
+		latency_add(&whole, json_object_get(service, "whole"));
+	}
+	return json_pack("{s:o, s:o}", "first_byte", latency_shares(&first_byte), "whole",
+			 latency_shares(&whole));
+}
+
 static json_t *node_section(const struct front *front, uint32_t id)
 {
 	int map = bpf_object__find_map_fd_by_name(front->object, "front_nodes");
@@ -151,6 +188,8 @@ static json_t *node_section(const struct front *front, uint32_t id)
 	json_object_set_new(object, "counters",
 			    report ? json_incref(json_object_get(report, "counters"))
 				   : json_object());
+	json_object_set_new(object, "latency_us", node_latency(report));
+	json_object_set_new(object, "services", node_services(front, report));
 	if (json_object_get(report, "log"))
 		json_object_set(object, "log", json_object_get(report, "log"));
 	for (uint32_t service = 0; service < CONFIG_SERVICES; service++)

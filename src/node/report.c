@@ -1,8 +1,11 @@
 #include "node/node.h"
 #include "node/listeners.h"
 
+#include "control/latency.h"
 #include "control/percpu.h"
 #include "wire/counters.h"
+
+#include <string.h>
 
 enum { SERVICE_WORDS = sizeof(struct node_service_counters) / sizeof(uint64_t) };
 
@@ -31,22 +34,37 @@ union service_sum {
 	struct node_service_counters counters;
 };
 
-static json_t *service(const union service_sum *sum, uint32_t id)
+static void read_times(const struct node *node, uint32_t service, enum times_kind kind,
+		       struct latency *latency)
+{
+	int map = bpf_object__find_map_fd_by_name(node->object, "node_times");
+
+	memset(latency, 0, sizeof(*latency));
+	if (service < TIMES_SERVICES)
+		percpu_sum(map, TIMES_OF(service, kind), latency->buckets, TIMES_BUCKETS);
+}
+
+static json_t *service(const struct node *node, const union service_sum *sum, uint32_t id)
 {
 	const struct node_service_counters *c = &sum->counters;
 	json_t *status = json_array();
+	struct latency first_byte, whole;
 
 	for (int i = 0; i < 6; i++)
 		json_array_append_new(status, json_integer((json_int_t)c->status[i]));
-	return json_pack("{s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:I}",
-			 "id", id, "requests", (json_int_t)c->requests, "handoffs_in",
-			 (json_int_t)c->handoffs_in, "first_in", (json_int_t)c->first_in,
-			 "handoffs_out", (json_int_t)c->handoffs_out, "bytes_in",
-			 (json_int_t)c->bytes_in, "bytes_out", (json_int_t)c->bytes_out,
-			 "segments_in", (json_int_t)c->segments_in, "segments_out",
-			 (json_int_t)c->segments_out, "begun", (json_int_t)c->begun, "abandoned",
-			 (json_int_t)c->abandoned, "status", status, "first_byte_ns",
-			 (json_int_t)c->first_byte_ns, "whole_ns", (json_int_t)c->whole_ns);
+	read_times(node, id, TIMES_FIRST_BYTE, &first_byte);
+	read_times(node, id, TIMES_WHOLE, &whole);
+	return json_pack(
+		"{s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:I, "
+		"s:o, s:o}",
+		"id", id, "requests", (json_int_t)c->requests, "handoffs_in",
+		(json_int_t)c->handoffs_in, "first_in", (json_int_t)c->first_in, "handoffs_out",
+		(json_int_t)c->handoffs_out, "bytes_in", (json_int_t)c->bytes_in, "bytes_out",
+		(json_int_t)c->bytes_out, "segments_in", (json_int_t)c->segments_in, "segments_out",
+		(json_int_t)c->segments_out, "begun", (json_int_t)c->begun, "abandoned",
+		(json_int_t)c->abandoned, "status", status, "timed", (json_int_t)c->timed,
+		"first_byte_ns", (json_int_t)c->first_byte_ns, "whole_ns", (json_int_t)c->whole_ns,
+		"first_byte", latency_json(&first_byte), "whole", latency_json(&whole));
 }
 
 /* Appends to `services` (unless NULL) and to `loads` what the services have. */
@@ -61,7 +79,7 @@ static void read_services(const struct node *node, json_t *services, json_t *loa
 			continue;
 		percpu_sum(map, id, sum.words, SERVICE_WORDS);
 		if (services)
-			json_array_append_new(services, service(&sum, id));
+			json_array_append_new(services, service(node, &sum, id));
 		json_array_append_new(
 			loads,
 			json_pack("[i, I, I, I]", id, (json_int_t)sum.counters.begun,

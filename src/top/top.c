@@ -6,6 +6,7 @@
 #include "top/view.h"
 
 #include <curses.h>
+#include <math.h>
 #include <errno.h>
 #include <locale.h>
 #include <poll.h>
@@ -62,15 +63,16 @@ static void bar(int row, const char *left)
 
 static void draw_node(int row, const struct view_node *node, bool chosen)
 {
-	char text[9][16], line[160];
+	char text[10][16], line[160];
 
-	snprintf(line, sizeof(line), "%-10.10s %-5.5s %3s %6s %6s %6s %5s %5s %8s %7s %7s",
+	snprintf(line, sizeof(line), "%-10.10s %-5.5s %3s %6s %6s %6s %5s %5s %8s %5s %5s %5s",
 		 node->name, node->state, view_number(node->weight, text[0]),
 		 view_number(node->active, text[1]), view_number(node->flows, text[2]),
 		 view_number(node->requests, text[3]), view_number(node->in, text[4]),
 		 view_number(node->out, text[5]), text_bytes(node->bytes, text[6]),
-		 node->first_us < 0 ? "-" : view_number(node->first_us, text[7]),
-		 node->whole_us < 0 ? "-" : view_number(node->whole_us, text[8]));
+		 isnan(node->first_us) ? "-" : view_number(node->first_us, text[7]),
+		 isnan(node->whole_us) ? "-" : view_number(node->whole_us, text[8]),
+		 isnan(node->slow_us) ? "-" : view_number(node->slow_us, text[9]));
 	if (chosen)
 		attron(A_BOLD | A_UNDERLINE);
 	if (has_colors() && strcmp(node->state, "up"))
@@ -98,7 +100,7 @@ static void draw(struct screen *screen)
 		 view_number(view.handoffs, text[0]), view_number(view.moved, text[1]),
 		 view_number(view.fallbacks, text[2]), view_number(view.refused, text[3]));
 	mvaddnstr(2, 0, line, COLS);
-	bar(3, "NODE       STATE  WT ACTIVE  FLOWS  REQ/S  IN/S OUT/S  BYTES/S FIRSTus WHOLEus");
+	bar(3, "NODE       STATE  WT ACTIVE  FLOWS  REQ/S  IN/S OUT/S  BYTES/S FIRST   P50 P99us");
 	if (screen->chosen >= view.count)
 		screen->chosen = view.count ? view.count - 1 : 0;
 	for (unsigned int i = 0; i < view.count && row < LINES - 1; i++)

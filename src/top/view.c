@@ -1,6 +1,8 @@
 #include "top/view.h"
 #include "base/table.h"
+#include "control/latency.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,13 +40,6 @@ static double rate(const json_t *before, const json_t *now, const char *key, dou
 	return (grown >= 0 ? grown : number(now, key)) / seconds;
 }
 
-static double mean_us(const json_t *before, const json_t *now, const char *key)
-{
-	double requests = rate(before, now, "requests", 1), time = rate(before, now, key, 1);
-
-	return requests > 0 ? time / requests / 1e3 : -1;
-}
-
 static void make_node(struct view_node *node, const json_t *before, const json_t *now,
 		      double seconds)
 {
@@ -56,8 +51,9 @@ static void make_node(struct view_node *node, const json_t *before, const json_t
 		.in = rate(before, now, "handoffs_in", seconds),
 		.out = rate(before, now, "handoffs_out", seconds),
 		.bytes = rate(before, now, "bytes_out", seconds),
-		.first_us = mean_us(before, now, "first_byte_ns"),
-		.whole_us = mean_us(before, now, "whole_ns"),
+		.first_us = latency_between(before, now, "first_byte", 0.5),
+		.whole_us = latency_between(before, now, "whole", 0.5),
+		.slow_us = latency_between(before, now, "whole", 0.99),
 		.connected = json_is_true(json_object_get(now, "connected")),
 	};
 	snprintf(node->name, sizeof(node->name), "%s", text_of(now, "name"));
@@ -76,7 +72,7 @@ static double key_of(const struct view_node *node)
 	case SORT_BYTES:
 		return node->bytes;
 	case SORT_LATENCY:
-		return node->whole_us;
+		return node->slow_us;
 	case SORT_HANDOFFS:
 		return node->in + node->out;
 	default:
@@ -158,8 +154,8 @@ char *view_number(double value, char *text)
 void view_print(const struct view *view, FILE *out)
 {
 	struct table *table = table_new("NODE|STATE|>WEIGHT|>ACTIVE|>FLOWS|>REQ/S|>IN/S|>OUT/"
-					"S|>BYTES/S|>FIRST US|>WHOLE US");
-	char text[9][16];
+					"S|>BYTES/S|>FIRST US|>P50 US|>P99 US");
+	char text[10][16];
 
 	fprintf(out, "%s: %s requests/s, %s flows, %s new and %s moved/s, %s fallbacks/s\n",
 		view->cluster, view_number(view->requests, text[0]),
@@ -168,13 +164,14 @@ void view_print(const struct view *view, FILE *out)
 	for (unsigned int i = 0; table && i < view->count; i++) {
 		const struct view_node *node = &view->nodes[i];
 
-		table_row(table, "%s|%s|%s|%s|%s|%s|%s|%s|%s|%s|%s", node->name, node->state,
+		table_row(table, "%s|%s|%s|%s|%s|%s|%s|%s|%s|%s|%s|%s", node->name, node->state,
 			  view_number(node->weight, text[0]), view_number(node->active, text[1]),
 			  view_number(node->flows, text[2]), view_number(node->requests, text[3]),
 			  view_number(node->in, text[4]), view_number(node->out, text[5]),
 			  text_bytes(node->bytes, text[6]),
-			  node->first_us < 0 ? "-" : view_number(node->first_us, text[7]),
-			  node->whole_us < 0 ? "-" : view_number(node->whole_us, text[8]));
+			  isnan(node->first_us) ? "-" : view_number(node->first_us, text[7]),
+			  isnan(node->whole_us) ? "-" : view_number(node->whole_us, text[8]),
+			  isnan(node->slow_us) ? "-" : view_number(node->slow_us, text[9]));
 	}
 	if (table)
 		table_print(table, out);

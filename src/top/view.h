@@ -15,8 +15,9 @@ struct view_node {
 	double requests; /* a second, as the following */
 	double in, out;	 /* handoffs received and given */
 	double bytes;
-	double first_us, whole_us; /* mean time to first and last byte of the interval's requests; <
-				      0 none */
+	double first_us; /* median time to the first byte of the interval's requests; NAN: none */
+	double whole_us; /* the same to the last byte, and the time that one in a hundred exceeds */
+	double slow_us;
 	bool connected;
 };
 

@@ -50,7 +50,7 @@ def screen():
 def test_shows_nodes_within_80_columns(screen):
     lines = await_screen("node2").splitlines()
     assert lines[0].startswith("baton top  " + NAME)
-    assert lines[3].endswith("WHOLEus")
+    assert lines[3].endswith("P99us")
     assert lines[4].split()[:2] == ["node1", "up"]
 
 
@@ -67,7 +67,7 @@ def test_drains_and_readies_from_the_keyboard(screen):
 
 def test_filters_and_ends(screen):
     tmux("send-keys", "/", "e", "1", "Enter")
-    assert "node2" not in await_screen("only e1").split("WHOLEus")[1]
+    assert "node2" not in await_screen("only e1").split("P99us")[1]
     tmux("send-keys", "q")
     end = time.monotonic() + 30
     while "baton top" in tmux("capture-pane", "-p"):

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -10,6 +11,7 @@ import tempfile
 import time
 
 import pytest
+import yaml
 
 BATON = os.environ.get("BATON", "build/baton")
 NAME = "web%d" % os.getpid()
@@ -80,7 +82,7 @@ def test_metrics_are_prometheus_text(port):
     for line in lines:
         if not line.startswith("#"):
             name, value = line.rsplit(" ", 1)
-            assert name.split("{")[0] in named
+            assert re.sub("_(bucket|sum|count)$", "", name.split("{")[0]) in named or name.split("{")[0] in named
             float(value)
 
 
@@ -182,3 +184,63 @@ def test_drain_needs_the_token_and_empties_the_node(browser):
     assert served == ["node2"] * 20
     browser.click("#b-node1")
     wait(lambda: state("node1") == "up")
+
+
+def samples(port):
+    """The metrics' samples: name -> list of (labels, value)."""
+    found = {}
+    for line in ask(port, "/metrics")[1].decode().splitlines():
+        if not line.startswith("#"):
+            name, value = line.rsplit(" ", 1)
+            name, _, labels = name.rstrip("}").partition("{")
+            found.setdefault(name, []).append((dict(re.findall(r'(\w+)="([^"]*)"', labels)), float(value)))
+    return found
+
+
+def test_histograms_hold_every_request(port):
+    asked = [word for i in range(40) for word in ("-o", "/dev/null", "http://10.77.0.100/t/%d" % i)]
+
+    def count(name):
+        return sum(value for labels, value in samples(port)[name]
+                   if labels["service"] == "web" and labels.get("le", "+Inf") == "+Inf")
+
+    run(BATON, "lab", "exec", "--name", NAME, "client", "--", "curl", "-s", *asked)
+    # The nodes report twice a second; no request is under way.
+    wait(lambda: 40 <= count("baton_response_seconds_count") == sum(
+        value for labels, value in samples(port)["baton_node_events_total"] if labels["kind"] == "requests") - sum(
+        value for _, value in samples(port)["baton_node_handoffs_out_total"]))
+    for kind in ("first_byte", "response"):
+        assert count("baton_%s_seconds_bucket" % kind) == count("baton_%s_seconds_count" % kind)
+    assert 0 < count("baton_first_byte_seconds_sum") <= count("baton_response_seconds_sum")
+    # Buckets are cumulative, and their bounds rise.
+    for node in ("node1", "node2"):
+        buckets = [(float(labels["le"]), value) for labels, value in samples(port)["baton_response_seconds_bucket"]
+                   if labels["node"] == node and labels["service"] == "web"]
+        assert buckets == sorted(buckets) and [value for _, value in buckets] == sorted(value for _, value in buckets)
+    nodes = json.loads(run(BATON, "status", "--name", NAME, "--json"))["nodes"]
+    for node in nodes:
+        for times in node["latency_us"].values():
+            assert 0 < times["p50"] <= times["p90"] <= times["p99"] <= times["p999"]
+    assert sum(service["timed"] for node in nodes for service in node["services"]) == count("baton_response_seconds_count")
+
+
+def test_dashboard_and_alerts_name_metrics_that_exist(port):
+    packaging = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../packaging")
+    with open(packaging + "/grafana/baton.json") as file:
+        dashboard = json.load(file)
+    with open(packaging + "/prometheus/baton.rules.yaml") as file:
+        rules = [rule for group in yaml.safe_load(file)["groups"] for rule in group["rules"]]
+    texts = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    texts += [variable["query"]["query"] for variable in dashboard["templating"]["list"] if variable["type"] == "query"]
+    texts += [rule["expr"] for rule in rules]
+    there = samples(port)
+    for text in texts:
+        for name, selector in re.findall(r"\b(baton_\w+)(?:\{([^}]*)\})?", text):
+            assert name in there, name
+            for label, kinds in re.findall(r'(\w+)=~?"([^"$]*)"', selector):
+                have = {labels.get(label) for labels, _ in there[name]}
+                if label != "state":  # no node may be down
+                    assert set(kinds.split("|")) <= have, (name, label, kinds)
+        assert text.count("(") == text.count(")")
+    assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
+    assert all(rule["alert"] and rule["annotations"]["summary"] for rule in rules)

@@ -30,7 +30,7 @@ const last = (series) => series && series.length ? series[series.length - 1] ?? 
 function nodeRates(status, history) {
   return status.nodes.map((node) => {
     const series = history.nodes[node.name] || {};
-    return { ...node, rps: last(series.requests), bps: last(series.bytes), mean: last(series.whole_us) };
+    return { ...node, rps: last(series.requests), bps: last(series.bytes), half: last(series.whole_us), slow: last(series.slow_us) };
   });
 }
 
@@ -62,7 +62,7 @@ function drawNodes(nodes) {
       row.cells[9].append(button);
     }
     const texts = [node.name, node.state, count(node.weight), count(node.active), count(node.flows), count(node.rps),
-      bytes(node.bps), node.mean ? time(node.mean) : "-", `${count(node.handoffs_in)} / ${count(node.handoffs_out)}`];
+      bytes(node.bps), node.half ? `${time(node.half)} / ${time(node.slow)}` : "-", `${count(node.handoffs_in)} / ${count(node.handoffs_out)}`];
     texts.forEach((text, k) => { if (row.cells[k].textContent !== text) row.cells[k].textContent = text; });
     row.cells[1].className = node.state;
     row.dataset.node = node.name;

@@ -2,6 +2,7 @@
 
 #include "top/view.h"
 
+#include <math.h>
 #include <string.h>
 
 static json_t *status(const char *text)
@@ -16,16 +17,16 @@ static const char *const before =
 	"{\"cluster\": \"c\", \"front\": {\"flows\": 3, \"syn\": 10, \"handoffs_first\": 5, "
 	"\"fallbacks\": {\"split\": 1}},"
 	" \"nodes\": [{\"name\": \"node2\", \"state\": \"up\", \"weight\": 1, \"requests\": 100, "
-	"\"bytes_out\": 0,"
-	" \"first_byte_ns\": 1000, \"whole_ns\": 2000, \"handoffs_in\": 7},"
+	"\"bytes_out\": 0, \"services\": [{\"first_byte\": [[1, 10]], \"whole\": [[9, 10]]}],"
+	" \"handoffs_in\": 7},"
 	" {\"name\": \"node10\", \"state\": \"up\", \"requests\": 900}]}";
 static const char *const after =
 	"{\"cluster\": \"c\", \"front\": {\"flows\": 4, \"syn\": 30, \"handoffs_first\": 9, "
 	"\"fallbacks\": {\"split\": 7}},"
 	" \"nodes\": [{\"name\": \"node10\", \"state\": \"drain\", \"requests\": 40},"
 	" {\"name\": \"node2\", \"state\": \"up\", \"weight\": 1, \"requests\": 300, "
-	"\"bytes_out\": 4000,"
-	" \"first_byte_ns\": 201000, \"whole_ns\": 402000, \"handoffs_in\": 9}]}";
+	"\"bytes_out\": 4000, \"services\": [{\"first_byte\": [[1, 10], [2, 4]], \"whole\": [[9, "
+	"110]]}, {\"whole\": [[17, 100]]}], \"handoffs_in\": 9}]}";
 
 static struct view view;
 
@@ -40,8 +41,11 @@ static void rates(void **state)
 	assert_float_equal(view.nodes[0].requests, 100, 1e-9);
 	assert_float_equal(view.nodes[0].bytes, 2000, 1e-9);
 	assert_float_equal(view.nodes[0].in, 1, 1e-9);
-	assert_float_equal(view.nodes[0].first_us, 1, 1e-9);
-	assert_float_equal(view.nodes[0].whole_us, 2, 1e-9);
+	/* The middle of the bucket from 1,152 to 1,280 ns; the end of that up to 2,304; and 98 of
+	 * 100 of that from 4,096 to 4,608. */
+	assert_float_equal(view.nodes[0].first_us, 1.216, 1e-9);
+	assert_float_equal(view.nodes[0].whole_us, 2.304, 1e-9);
+	assert_float_equal(view.nodes[0].slow_us, 4.096 + 0.98 * 0.512, 1e-9);
 	/* A node whose counters began anew. */
 	assert_float_equal(view.nodes[1].requests, 20, 1e-9);
 	assert_float_equal(view.requests, 120, 1e-9);
@@ -50,7 +54,7 @@ static void rates(void **state)
 	assert_float_equal(view.flows, 4, 1e-9);
 	view_make(&view, NULL, now, 0, SORT_NAME, "");
 	assert_float_equal(view.nodes[0].requests, 0, 1e-9);
-	assert_true(view.nodes[0].first_us < 0);
+	assert_true(isnan(view.nodes[0].first_us));
 	json_decref(old);
 	json_decref(now);
 }

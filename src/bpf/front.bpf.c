@@ -140,7 +140,9 @@ INLINE int front_datagram(struct xdp_md *ctx, struct front_work *work, const str
 			action = ask_on(ctx, at);
 		if (action == FLOW_BEGINS)
 			return flow_begin(ctx);
-		return action == PEER_RETURNS ? peer_return(ctx, at) : action;
+		return action == PEER_RETURNS ? peer_return(ctx, at)
+		       : action == PEER_ASKS  ? peer_ask(ctx, at)
+					      : action;
 	}
 	segment->key.client_port = udp->source;
 	segment->key.vip_port = udp->dest;
@@ -265,6 +267,9 @@ int front(struct xdp_md *ctx)
 
 	if ((void *)(ethernet + 1) > end || !work || !here || !here->ready)
 		return XDP_PASS;
+	work->asker = 0;
+	work->ask_flags = 0;
+	work->alone = 0;
 	if (ethernet->h_proto == ETHERTYPE_IPV4)
 		return front_ipv4(ctx, work, here);
 	if (ethernet->h_proto == ETHERTYPE_IPV6)

@@ -67,6 +67,7 @@ INLINE __u32 peer_choose(struct xdp_md *ctx, struct front_work *work, __u32 at)
 	work->reason = work->header.reason;
 	if (node && entry && entry->reachable && node_serves(entry))
 		return node;
+	work->asker = net16(work->header.sender);
 	if (service_find(work, IPPROTO_TCP) &&
 	    !load_text(ctx, work, at + work->segment.payload_at, work->segment.length)) {
 		placed = place_segment(work->segment.length);
@@ -138,6 +139,59 @@ SUBPROGRAM int peer_return(struct xdp_md *ctx, __u32 at)
 	return send_wrapped(ctx, node);
 }
 
+/* The owner asks who should serve the request in hand. It keeps the flow: the answer is the same
+ * segment under a header that names a node, and what the flow's entry says stays true whatever
+ * becomes of it. `at` is where the inner packet begins in the frame. */
+SUBPROGRAM int peer_ask(struct xdp_md *ctx, __u32 at)
+{
+	struct front_work *work = work_area();
+	struct baton_header *header;
+	struct front_flow *flow;
+	int owns, node;
+	__u32 load;
+
+	if (!work)
+		return XDP_DROP;
+	header = &work->header;
+	flow = bpf_map_lookup_elem(&flows, &work->segment.key);
+	if (!flow)
+		return XDP_DROP;
+	bpf_spin_lock(&flow->lock);
+	owns = peer_owns(flow, header) && flow->owner.state == FRONT_OPEN;
+	if (owns) /* who asks has the flow */
+		flow->owner.flags |= FRONT_CONFIRMED;
+	bpf_spin_unlock(&flow->lock);
+	if (!owns) {
+		count(FRONT_COUNT_STALE);
+		return XDP_DROP;
+	}
+	load = net32(header->load);
+	work->asker = net16(header->sender);
+	work->alone = load & 0xffff;
+	if (header->flags & net16(BATON_FLAG_OVERLOAD))
+		work->ask_flags = PLACE_OVERLOADED;
+	place_hear(work->asker, load >> 16, net32(header->ts_clock));
+	count(FRONT_COUNT_ASKS);
+	node = work->asker;
+	if (service_find(work, IPPROTO_TCP) &&
+	    !load_text(ctx, work, at + work->segment.payload_at, work->segment.length))
+		node = place_segment(work->segment.length);
+	if (node <= 0)
+		node = work->asker;
+	node &= 0xffff;
+	if (node == work->asker)
+		count(FRONT_COUNT_ASKS_STAY);
+	header->type = BATON_ANSWER;
+	header->flags = 0;
+	header->reason = work->reason;
+	header->node = net16(node);
+	header->ts_clock = 0;
+	header->load = 0;
+	if (send_strip(ctx, work, at - ETHERNET_LENGTH))
+		return XDP_DROP;
+	return send_wrapped(ctx, work->asker);
+}
+
 /* A segment came to a node that hasn't its flow. It goes to the owner; if the owner itself has
  * forgotten a flow that it had, nobody can go on with it. */
 INLINE int peer_astray(struct xdp_md *ctx, struct front_work *work, const struct cluster *here,
@@ -170,11 +224,12 @@ drop:
 }
 
 /* Instead of what the program has to return: a good RETURN, for peer_return; an answer to a
- * question, for ask_on. */
-enum { PEER_RETURNS = -3, PEER_HAS_NOT = -4 };
+ * question, for ask_on; an ASK, for peer_ask. */
+enum { PEER_RETURNS = -3, PEER_HAS_NOT = -4, PEER_ASKS = -5 };
 
 /* A UDP datagram to the cluster's port. `at` is where the Baton header begins in the frame,
- * `length` the datagram's payload. Returns what the program has to return, or PEER_RETURNS. */
+ * `length` the datagram's payload. Returns what the program has to return, PEER_RETURNS or
+ * PEER_ASKS. */
 SUBPROGRAM int peer_message(struct xdp_md *ctx, __u32 at, __u32 length)
 {
 	struct front_work *work = work_area();
@@ -232,6 +287,10 @@ SUBPROGRAM int peer_message(struct xdp_md *ctx, __u32 at, __u32 length)
 		if (work->segment.ip_length != length)
 			break;
 		return PEER_RETURNS;
+	case BATON_ASK:
+		if (work->segment.ip_length != length)
+			break;
+		return PEER_ASKS;
 	case BATON_ASTRAY:
 		if (work->segment.ip_length != length)
 			break;

@@ -70,6 +70,9 @@ INLINE __u32 place_begin(struct front_work *work)
 
 	__builtin_memset(query, 0, sizeof(*query));
 	query->pool = work->service.pool;
+	query->node = work->asker;
+	query->flags = work->ask_flags;
+	query->alone = work->alone;
 	query->client = place_client(&work->segment.key.client);
 	query->random = (__u64)bpf_get_prandom_u32() << 32 | bpf_get_prandom_u32();
 	if (wants & PLACE_WANT_TIME)

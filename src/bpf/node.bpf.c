@@ -85,8 +85,14 @@ SUBPROGRAM int bare_in(struct __sk_buff *skb)
 		if (wanted < 0)
 			return TC_ACT_SHOT;
 		if (wanted)
-			return move_flow(skb, flow, wanted);
+			return wanted == PLACE_ASK ? ask_flow(skb, flow)
+						   : move_flow(skb, flow, wanted);
+		ask_give_up(work, flow);
 	}
+	/* An RST that the stack will take; should it not, the flow stays here, which is right too.
+	 */
+	if (work->segment.flags & TCP_FLAG_BIT_RST && work->segment.seq == flow->received_seq)
+		request_end(flow);
 	if (work->segment.flags & TCP_FLAG_BIT_FIN)
 		__sync_fetch_and_or(&flow->flags, HELD_CLIENT_FIN);
 	return TC_ACT_OK;
@@ -177,14 +183,15 @@ int node_out(struct __sk_buff *skb)
 	if (segment->length)
 		answer_follow(skb, flow);
 	if (segment->flags & TCP_FLAG_BIT_FIN &&
-	    !(__sync_fetch_and_or(&flow->flags, HELD_SERVER_FIN) & HELD_SERVER_FIN))
+	    !(__sync_fetch_and_or(&flow->flags, HELD_SERVER_FIN) & HELD_SERVER_FIN)) {
 		answer_cut(flow, 0);
+		request_end(flow);
+	}
 	if (segment->flags & TCP_FLAG_BIT_RST &&
 	    owner_change(flow, owner, owner_of(owner_generation(owner), HELD_OVER))) {
 		if (!(flow->flags & HELD_SERVER_FIN))
 			answer_cut(flow, 1);
-		if (counters && !(flow->flags & HELD_PINNED))
-			counters->abandoned += flow->requests - flow->responses;
+		request_end(flow);
 		/* The front doesn't see this RST, and a client answers none. */
 		bpf_ringbuf_output(&over, &segment->key, sizeof(segment->key), 0);
 	}

@@ -34,6 +34,14 @@ struct {
 	__type(value, struct node_service_counters);
 } node_services SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct node_load);
+} node_load SEC(".maps");
+
 /* Segments that wait for an old socket to go. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -110,6 +118,7 @@ struct work {
 	};
 	__u32 loaded;		       /* bytes in `packet` */
 	__u32 reason;		       /* enum place_reason of the last decision */
+	__u32 taking;		       /* the request in hand came by a handoff */
 	__u32 bounces;		       /* of the frame in hand */
 	__u32 wanted;		       /* request_follow: what it is to return */
 	__u32 astray_ms, astray_count; /* of this CPU, whatever the frame */
@@ -140,6 +149,54 @@ INLINE void count(__u32 counter)
 INLINE struct node_service_counters *service_counters(__u32 service)
 {
 	return bpf_map_lookup_elem(&node_services, &service);
+}
+
+INLINE struct node_load *load_here(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&node_load, &zero);
+}
+
+/* A request of the service has been read; `responses` have ended; `requests` will have none that is
+ * seen here. */
+INLINE void load_begun(struct node_service_counters *counters)
+{
+	struct node_load *load = load_here();
+
+	if (counters)
+		counters->begun++;
+	if (load)
+		__sync_fetch_and_add(&load->in_service, 1);
+}
+
+INLINE void load_answered(struct node_service_counters *counters, __u32 responses)
+{
+	struct node_load *load = load_here();
+
+	if (counters)
+		counters->requests += responses;
+	if (load)
+		__sync_fetch_and_sub(&load->in_service, responses);
+}
+
+INLINE void load_abandoned(struct node_service_counters *counters, __u32 requests)
+{
+	struct node_load *load = load_here();
+
+	if (counters)
+		counters->abandoned += requests;
+	if (load)
+		__sync_fetch_and_sub(&load->in_service, requests);
+}
+
+/* A request that the dispatcher (or the front) gave to this node has come. */
+INLINE void load_received(void)
+{
+	struct node_load *load = load_here();
+
+	if (load)
+		__sync_fetch_and_add(&load->received, 1);
 }
 
 INLINE __u64 owner_of(__u32 generation, __u32 state)

@@ -65,7 +65,7 @@ INLINE int move_again(struct __sk_buff *skb, struct work *work, struct held *flo
 	return send_wrapped(skb, flow->front);
 }
 
-/* Gives the flow to `node` (0: whom the front chooses) with the bare segment in hand, which begins
+/* Gives the flow to `node` with the bare segment in hand, which begins
  * a request, if the flow is quiet. Returns what the program has to return. */
 SUBPROGRAM int move_flow(struct __sk_buff *skb, struct held *flow, __u32 node)
 {
@@ -107,7 +107,7 @@ SUBPROGRAM int move_flow(struct __sk_buff *skb, struct held *flow, __u32 node)
 			  work->segment.doff * 4 - 20, &options);
 	flow->moved_seq = work->segment.seq;
 	flow->moved_ack = work->segment.ack;
-	flow->node = node == PLACE_BY_FRONT ? 0 : node;
+	flow->node = node;
 	flow->reason = work->reason;
 	flow->srtt = socket->srtt;
 	flow->cwnd = socket->cwnd > 0xffff ? 0xffff : socket->cwnd;
@@ -118,10 +118,9 @@ SUBPROGRAM int move_flow(struct __sk_buff *skb, struct held *flow, __u32 node)
 	owner_change(flow, owner_of(generation, HELD_MUTED), owner_of(generation, HELD_LEFT));
 	count(NODE_COUNT_MOVED);
 	counters = service_counters(flow->service);
-	if (counters) {
+	if (counters)
 		counters->handoffs_out++;
-		counters->abandoned++;
-	}
+	load_abandoned(counters, 1);
 	if (record_wanted())
 		record_moved(flow);
 	move_header(work, cluster, flow, 0);

@@ -5,10 +5,35 @@
 #include "bpf/node_maps.h"
 #include "place/place.h"
 
-enum { PLACE_BY_FRONT = 1 << 16 }; /* not a node's id: the front is to choose */
+enum { PLACE_ASK = 1 << 16 }; /* not a node's id: the dispatcher is to choose */
+
+/* A central policy's request: it is this node's by a handoff; the node may decide alone; or the
+ * dispatcher is to be asked. Returns 0 or PLACE_ASK. */
+INLINE int place_central(struct work *work)
+{
+	struct place_query *query = &work->query;
+	const struct node_load *here = load_here();
+	struct place_load *load = place_load_at(query->node);
+
+	if (here && load) {
+		load->in_service = here->in_service > 0 ? here->in_service : 0;
+		load->handed = load->charged;
+	}
+	query->scope = query->node;
+	if (work->taking) {
+		query->flags = PLACE_TAKEN;
+		place_own(query);
+		return 0;
+	}
+	if (place_alone(query) <= 0)
+		return PLACE_ASK;
+	count(NODE_COUNT_ALONE);
+	return 0;
+}
 
 /* The node to which work->request belongs by its service's policy, if that is another one and up;
- * PLACE_BY_FRONT if only the front can tell; else 0. Sets work->reason. */
+ * PLACE_ASK if only the dispatcher can tell; else 0. Sets work->reason, and work->query for a
+ * question. */
 SUBPROGRAM int place_elsewhere(void)
 {
 	struct work *work = work_area(WORK_IN);
@@ -31,8 +56,6 @@ SUBPROGRAM int place_elsewhere(void)
 		query->pool = work->rules.pool;
 	work->reason = PLACE_REASON_POLICY;
 	wants = place_wants(query->pool);
-	if (wants & PLACE_WANT_CENTRAL)
-		return PLACE_BY_FRONT;
 	query->node = cluster->self;
 	query->client = place_client(&work->segment.key.client);
 	query->target = query->client;
@@ -43,6 +66,8 @@ SUBPROGRAM int place_elsewhere(void)
 		query->now_ns = bpf_ktime_get_ns();
 	place_request(query, wants, &work->text, &work->request,
 		      service->flags & SERVICE_KEEP_QUERY);
+	if (wants & PLACE_WANT_CENTRAL)
+		return place_central(work);
 	chosen = place_choose(query);
 	if (chosen <= 0 || chosen == cluster->self)
 		return 0;

@@ -23,16 +23,19 @@ enum {
 /* The flow stays here from now on. */
 INLINE void request_pin(struct held *flow, __u32 reason)
 {
-	struct node_service_counters *counters;
-
 	if (__sync_fetch_and_or(&flow->flags, HELD_PINNED) & HELD_PINNED)
 		return;
-	counters = service_counters(flow->service);
-	if (counters)
-		counters->abandoned += flow->requests - flow->responses;
+	load_abandoned(service_counters(flow->service), flow->requests - flow->responses);
 	flow->pin = reason;
 	if (reason != PIN_CLOSE)
 		count(NODE_COUNT_PINNED);
+}
+
+/* One side has ended the connection: what is not answered by now won't be. */
+INLINE void request_end(struct held *flow)
+{
+	if (flow->requests != flow->responses)
+		request_pin(flow, PIN_CLOSE);
 }
 
 _Static_assert(sizeof(struct response_state) == HELD_RESPONSE_WORDS * 8 &&
@@ -44,7 +47,6 @@ _Static_assert(sizeof(struct response_state) == HELD_RESPONSE_WORDS * 8 &&
 SUBPROGRAM int request_next(struct __sk_buff *skb, struct held *flow, __u32 at)
 {
 	struct work *work = work_area(WORK_IN);
-	struct node_service_counters *counters;
 	struct http_request *request;
 	__u32 length, flags;
 
@@ -72,9 +74,7 @@ SUBPROGRAM int request_next(struct __sk_buff *skb, struct held *flow, __u32 at)
 		return -EAGAIN;
 	}
 	count(NODE_COUNT_REQUESTS);
-	counters = service_counters(flow->service);
-	if (counters)
-		counters->begun++;
+	load_begun(service_counters(flow->service));
 	flow->requests++;
 	if (response_expect((struct response_state *)flow->response, flags & HTTP_HEAD))
 		request_pin(flow, PIN_PIPELINE);
@@ -91,7 +91,7 @@ SUBPROGRAM int request_next(struct __sk_buff *skb, struct held *flow, __u32 at)
 }
 
 /* Follows the payload of the segment in hand. Returns the node that its request belongs to if that
- * is another one (or PLACE_BY_FRONT) and nothing in the request stands against moving the flow; 0:
+ * is another one (or PLACE_ASK) and nothing in the request stands against moving the flow; 0:
  * it is served here; -EBUSY: another CPU is at it, the segment is to be dropped. */
 SUBPROGRAM int request_follow(struct __sk_buff *skb, struct held *flow)
 {

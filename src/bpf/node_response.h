@@ -53,9 +53,9 @@ SUBPROGRAM int answer_end(struct held *flow)
 	flow->responses++;
 	count(NODE_COUNT_RESPONSES);
 	counters = service_counters(flow->service);
+	load_answered(counters, 1);
 	if (!counters)
 		return 0;
-	counters->requests++;
 	counters->status[class < 6 ? class : 0]++;
 	/* Pipelined requests have no times of their own. */
 	if (flow->asked_ns && flow->requests == flow->responses) {

@@ -2,6 +2,7 @@
 #ifndef BATON_BPF_NODE_TAKE_H
 #define BATON_BPF_NODE_TAKE_H
 
+#include "bpf/node_ask.h"
 #include "bpf/node_move.h"
 #include "bpf/node_request.h"
 #include "bpf/node_send.h"
@@ -156,6 +157,8 @@ INLINE int take_new(struct __sk_buff *skb, struct work *work, const struct servi
 			count(NODE_COUNT_CONTENDED);
 			return TC_ACT_SHOT;
 		}
+		if (owner_state(owner) == HELD_OPEN)
+			request_end(flow);
 		take_fill(flow, work, service, now_s);
 	}
 	counters = service_counters(service->id);
@@ -164,10 +167,13 @@ INLINE int take_new(struct __sk_buff *skb, struct work *work, const struct servi
 		if (work->header.flags & net16(BATON_FLAG_FIRST))
 			counters->first_in++;
 	}
+	load_received();
 	count(work->header.flags & net16(BATON_FLAG_FIRST) ? NODE_COUNT_TAKEN_FIRST
 							   : NODE_COUNT_TAKEN_LATER);
 	/* The request counts before the server can answer it. */
+	work->taking = 1;
 	request_follow(skb, flow);
+	work->taking = 0;
 	if (take_strip(skb, work)) {
 		owner_change(flow, owner_of(generation, HELD_MUTED),
 			     owner_of(generation, HELD_OVER));
@@ -257,7 +263,8 @@ INLINE int take_again(struct __sk_buff *skb, struct work *work, struct held *flo
 		return TC_ACT_SHOT;
 	/* Where every segment is wrapped, requests for others are too. */
 	if (wanted && state == HELD_OPEN)
-		return move_flow(skb, flow, wanted);
+		return wanted == PLACE_ASK ? ask_flow(skb, flow) : move_flow(skb, flow, wanted);
+	ask_give_up(work, flow);
 	if (state == HELD_OPEN && take_confirm(skb, work, flow, now_ms))
 		return TC_ACT_SHOT;
 	return TC_ACT_OK;
@@ -316,6 +323,45 @@ INLINE int take_question(struct __sk_buff *skb, struct work *work, const struct 
 	return send_wrapped(skb, front);
 }
 
+/* The dispatcher's answer about the request in hand: it is passed up as if it had just come, or the
+ * flow goes to another node. Nothing has changed while it was away but what the client and the
+ * server did themselves, which move_flow looks at; so an answer that comes late, or again, is a
+ * segment that the client repeats. Returns what the program has to return. */
+SUBPROGRAM int take_answer(struct __sk_buff *skb, struct held *flow)
+{
+	struct work *work = work_area(WORK_IN);
+	struct cluster *cluster = cluster_here();
+	struct node_service_counters *counters;
+	__u32 node;
+
+	if (!work || !cluster || !flow)
+		return TC_ACT_SHOT;
+	node = net16(work->header.node);
+	if (flow->owner != owner_of(net32(work->header.generation), HELD_OPEN)) {
+		count(NODE_COUNT_STALE);
+		return TC_ACT_SHOT;
+	}
+	if (work->segment.seq != flow->moved_seq ||
+	    !(__sync_fetch_and_and(&flow->flags, ~HELD_ASKING) & HELD_ASKING)) {
+		count(NODE_COUNT_ANSWERED_LATE);
+		return TC_ACT_SHOT;
+	}
+	if (take_strip(skb, work))
+		return TC_ACT_SHOT;
+	work->reason = work->header.reason;
+	ask_learn(work, cluster, flow, node);
+	if (node != cluster->self) {
+		count(NODE_COUNT_ANSWERED_MOVE);
+		return move_flow(skb, flow, node);
+	}
+	count(NODE_COUNT_ANSWERED_STAY);
+	counters = service_counters(flow->service);
+	if (counters)
+		counters->stays++;
+	load_received();
+	return TC_ACT_OK;
+}
+
 /* A UDP datagram to the cluster's port: checks the header and what it wraps, and does as it says.
  * `at` is where the Baton header begins, `length` the datagram's payload. Returns what the program
  * has to return, or TAKE_BARE. */
@@ -337,8 +383,9 @@ SUBPROGRAM int take_wrapped(struct __sk_buff *skb, __u32 at, __u32 length)
 	if (length < sizeof(*header) + 40 || inner > SCRATCH_SIZE ||
 	    bpf_skb_load_bytes(skb, at, header, sizeof(*header)) ||
 	    header->magic != net16(BATON_MAGIC) || header->version != BATON_VERSION_WIRE ||
-	    (header->type != BATON_HANDOFF && header->type != BATON_WHO_HAS) || header->epoch > 1 ||
-	    (header->protocol != 4 && header->protocol != 6)) {
+	    (header->type != BATON_HANDOFF && header->type != BATON_WHO_HAS &&
+	     header->type != BATON_ANSWER) ||
+	    header->epoch > 1 || (header->protocol != 4 && header->protocol != 6)) {
 		count(NODE_COUNT_BAD_HEADER);
 		return TC_ACT_SHOT;
 	}
@@ -363,13 +410,15 @@ SUBPROGRAM int take_wrapped(struct __sk_buff *skb, __u32 at, __u32 length)
 	}
 	count(NODE_COUNT_WRAPPED);
 	service = bpf_map_lookup_elem(&services, &work->segment.service_key);
-	if (header->node != net16(cluster->self) || !service) {
+	if (!service || (header->type != BATON_ANSWER && header->node != net16(cluster->self))) {
 		count(NODE_COUNT_NOT_MINE);
 		return TC_ACT_SHOT;
 	}
 	flow = bpf_map_lookup_elem(&held, &work->segment.key);
 	if (header->type == BATON_WHO_HAS)
 		return take_question(skb, work, cluster, flow);
+	if (header->type == BATON_ANSWER)
+		return flow ? take_answer(skb, flow) : TC_ACT_SHOT;
 	if (!flow)
 		return take_new(skb, work, service, NULL, 0);
 	owner = flow->owner;

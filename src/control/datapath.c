@@ -19,14 +19,16 @@
  * buffers. */
 enum { RCV_WSCALE = 7 };
 
-#define CHARGE_REST_NS (2 * NS_PER_S)
+/* What was charged so long ago has arrived, or never will. */
+#define CHARGE_REST_NS (NS_PER_S / 2)
 
-/* What was charged to a node, or to all of a pool, and what has arrived there. */
+/* What had been charged to a node, or to all of a pool, at some times past, the newest at `last`.
+ */
+enum { CHARGE_SAMPLES = 10 };
+
 struct charge {
-	uint64_t charged,
-		handed; /* at the last report that had other numbers than the one before */
-	uint64_t since; /* when that was */
-	uint64_t lost;	/* charged, but will never arrive (modulo 2^64) */
+	uint64_t at[CHARGE_SAMPLES], charged[CHARGE_SAMPLES];
+	unsigned int last;
 };
 
 struct hop {
@@ -484,24 +486,40 @@ struct place_world *datapath_world(struct datapath *datapath)
 	return &datapath->world;
 }
 
-void datapath_load(struct datapath *datapath, uint32_t slot, uint64_t in_service, uint64_t handed)
+/* How much had been charged CHARGE_REST_NS ago, at least. */
+static uint64_t charged_then(struct charge *charge, uint64_t charged, uint64_t now)
 {
-	struct charge *charge = &datapath->charges[slot];
-	struct place_load *load = &datapath->world.loads[slot];
-	uint64_t charged = __atomic_load_n(&load->charged, __ATOMIC_RELAXED);
-	uint64_t now = clock_now();
+	uint64_t then = 0;
 
-	/* What was charged and never arrived (a client that went, a node that was away) must not
-	 * weigh for ever: when neither number has moved for a while, the rest is not on its way. */
-	if (charged != charge->charged || handed != charge->handed) {
-		charge->charged = charged;
-		charge->handed = handed;
-		charge->since = now;
-	} else if (now - charge->since > CHARGE_REST_NS) {
-		charge->lost = charged - handed;
+	for (unsigned int i = 0; i < CHARGE_SAMPLES; i++)
+		if (charge->at[i] && now - charge->at[i] >= CHARGE_REST_NS &&
+		    charge->charged[i] > then)
+			then = charge->charged[i];
+	if (now - charge->at[charge->last] >= CHARGE_REST_NS / (CHARGE_SAMPLES - 2)) {
+		charge->last = (charge->last + 1) % CHARGE_SAMPLES;
+		charge->at[charge->last] = now;
+		charge->charged[charge->last] = charged;
 	}
+	return then;
+}
+
+void datapath_load(struct datapath *datapath, uint32_t slot, uint64_t in_service, uint64_t received)
+{
+	struct place_load *load = &datapath->world.loads[slot];
+	uint64_t charged = __atomic_load_n(&load->charged, __ATOMIC_RELAXED), now = clock_now();
+	uint64_t then = charged_then(&datapath->charges[slot], charged, now);
+	uint64_t lost = load->lost, handed = received + lost;
+
+	/* Requests that somebody else gave the node: no credit for what is charged here. */
+	if ((int64_t)(handed - charged) > 0)
+		lost -= handed - charged;
+	/* What never arrived (a client that went, a node that was away, a request that had to stay
+	 * where it was) must not weigh for ever. */
+	else if ((int64_t)(then - handed) > 0)
+		lost += then - handed;
 	__atomic_store_n(&load->in_service, in_service, __ATOMIC_RELAXED);
-	__atomic_store_n(&load->handed, handed + charge->lost, __ATOMIC_RELAXED);
+	__atomic_store_n(&load->lost, lost, __ATOMIC_RELAXED);
+	__atomic_store_n(&load->handed, received + lost, __ATOMIC_RELAXED);
 	__atomic_store_n(&load->reported_ns, now, __ATOMIC_RELAXED);
 }
 

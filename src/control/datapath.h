@@ -57,8 +57,9 @@ int datapath_refresh(struct datapath *datapath);
 struct place_world *datapath_world(struct datapath *datapath);
 
 /* The load that policies go by, of a node (slot is its id) or of a service's whole pool: requests
- * in service, and how many handoffs had arrived when that was said. */
-void datapath_load(struct datapath *datapath, uint32_t slot, uint64_t in_service, uint64_t handed);
+ * in service, and how many the node had received from deciders elsewhere when that was said. */
+void datapath_load(struct datapath *datapath, uint32_t slot, uint64_t in_service,
+		   uint64_t received);
 uint32_t datapath_pool_slot(uint32_t service);
 
 /* The load of a pool whose nodes don't say what of it arrived: what was charged until now has. */

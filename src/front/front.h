@@ -81,6 +81,10 @@ bool peers_connected(const struct peers *peers, const char *node);
 const json_t *peers_report(const struct peers *peers, const char *node);
 uint64_t peers_version(const struct peers *peers, const char *node);
 
+/* What it said last of its load (borrowed, or NULL): [requests in service, received in all,
+ * connections, how busy its processors are in 1/1000]. */
+const json_t *peers_load(const struct peers *peers, const char *node);
+
 /* Answers `request` with `answer` (taken over), to which "version" and the list "late" are added,
  * as soon as every node goes by the registry's version, or after 2 s; "late" names those that
  * don't. */

@@ -17,7 +17,7 @@ struct peer {
 	char name[CONFIG_NAME]; /* "" before it has proved who it is */
 	uint64_t version;	/* what it says it goes by */
 	bool version_known;
-	json_t *report, *loads;
+	json_t *report, *loads, *load;
 	bool closing;
 };
 
@@ -64,6 +64,13 @@ const json_t *peers_report(const struct peers *peers, const char *node)
 	const struct peer *peer = find(peers, node);
 
 	return peer ? peer->report : NULL;
+}
+
+const json_t *peers_load(const struct peers *peers, const char *node)
+{
+	const struct peer *peer = find(peers, node);
+
+	return peer ? peer->load : NULL;
 }
 
 uint64_t peers_version(const struct peers *peers, const char *node)
@@ -207,13 +214,13 @@ static uint64_t cluster_time(const struct front *front)
 	       (uint64_t)datapath_clock_offset(front->datapath);
 }
 
-/* One service's numbers in a node's message: [id, requests begun, done, handoffs received]. */
+/* One service's numbers in a node's message: [id, requests begun, done, received]. */
 struct load {
-	json_int_t in_service, handed;
+	json_int_t in_service, received;
 };
 
-/* What a node has of one service, or of all (service < 0). */
-static struct load load_of(const struct peer *peer, int service)
+/* What a node has of one service. */
+static struct load load_of(const struct peer *peer, uint32_t service)
 {
 	struct load load = {0};
 	const json_t *item;
@@ -223,10 +230,10 @@ static struct load load_of(const struct peer *peer, int service)
 		json_int_t id, begun, done, in;
 
 		if (json_unpack((json_t *)item, "[I, I, I, I]", &id, &begun, &done, &in) ||
-		    (service >= 0 && id != service))
+		    id != service)
 			continue;
 		load.in_service += begun > done ? begun - done : 0;
-		load.handed += in;
+		load.received += in;
 	}
 	return load;
 }
@@ -247,7 +254,7 @@ static void take_pool_loads(struct peers *peers, uint32_t service)
 			uint32_t node = registry_node_id(registry, other->name);
 
 			if (node && from->pools[node] & 2u << i)
-				in_service += load_of(other, (int)service).in_service;
+				in_service += load_of(other, service).in_service;
 		}
 		datapath_pool_load(peers->front->datapath, RULE_POOL(service, i),
 				   (uint64_t)in_service);
@@ -255,30 +262,34 @@ static void take_pool_loads(struct peers *peers, uint32_t service)
 }
 
 /* For policies that go by load: the node's, and the sums of its services' pools. */
-static void take_load(struct peer *peer, const json_t *loads)
+static void take_load(struct peer *peer, const json_t *message)
 {
 	struct front *front = peer->peers->front;
 	uint32_t node = registry_node_id(front->registry, peer->name);
-	struct load load;
+	json_int_t in_service, received, connections;
+	int busy;
 
 	json_decref(peer->loads);
-	peer->loads = json_incref((json_t *)loads);
-	if (!node)
+	peer->loads = json_incref(json_object_get(message, "loads"));
+	json_decref(peer->load);
+	peer->load = json_incref(json_object_get(message, "load"));
+	if (!node ||
+	    json_unpack(peer->load, "[I, I, I, i]", &in_service, &received, &connections, &busy))
 		return;
-	load = load_of(peer, -1);
-	datapath_load(front->datapath, node, (uint64_t)load.in_service, (uint64_t)load.handed);
+	datapath_load(front->datapath, node, (uint64_t)in_service, (uint64_t)received);
 	for (uint32_t id = 0; id < CONFIG_SERVICES; id++) {
 		struct load sum = {0};
 
 		if (!registry_by_load(front->registry, id))
 			continue;
 		for (const struct peer *other = peer->peers->first; other; other = other->next) {
-			load = load_of(other, (int)id);
+			struct load load = load_of(other, id);
+
 			sum.in_service += load.in_service;
-			sum.handed += load.handed;
+			sum.received += load.received;
 		}
 		datapath_load(front->datapath, datapath_pool_slot(id), (uint64_t)sum.in_service,
-			      (uint64_t)sum.handed);
+			      (uint64_t)sum.received);
 		take_pool_loads(peer->peers, id);
 	}
 }
@@ -302,13 +313,13 @@ static void on_message(struct channel *channel, const json_t *message, void *own
 	if (!strcmp(type, "report")) {
 		json_decref(peer->report);
 		peer->report = json_incref((json_t *)message);
-		take_load(peer, json_object_get(message, "loads"));
+		take_load(peer, message);
 		checks_object(peer->peers->front->checks,
 			      registry_node_id(peer->peers->front->registry, peer->name),
 			      json_object_get(message, "listeners"));
 	}
 	if (!strcmp(type, "load"))
-		take_load(peer, json_object_get(message, "loads"));
+		take_load(peer, message);
 	/* A report of before the first snapshot may carry the version of another life. */
 	if (!strcmp(type, "applied")) {
 		peer->version = (uint64_t)json_integer_value(version);
@@ -333,6 +344,7 @@ static void on_closed(struct channel *channel, const char *why, void *owner)
 	*link = peer->next;
 	json_decref(peer->report);
 	json_decref(peer->loads);
+	json_decref(peer->load);
 	free(peer);
 	free_if_done(peers);
 }

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "control/latency.h"
 #include "control/percpu.h"
+#include "place/world.h"
 #include "wire/counters.h"
 
 #include <string.h>
@@ -72,7 +73,7 @@ static json_t *front_section(const struct front *front)
 /* What the node counted, summed over the services. */
 struct totals {
 	json_int_t requests, handoffs_in, first_in, handoffs_out, bytes_in, bytes_out, active;
-	json_int_t first_byte_ns, whole_ns;
+	json_int_t first_byte_ns, whole_ns, timed;
 };
 
 static json_int_t number(const json_t *object, const char *key)
@@ -95,6 +96,7 @@ static void add_up(const json_t *report, struct totals *totals)
 		totals->bytes_out += number(service, "bytes_out");
 		totals->first_byte_ns += number(service, "first_byte_ns");
 		totals->whole_ns += number(service, "whole_ns");
+		totals->timed += number(service, "timed");
 		totals->active += number(service, "begun") - number(service, "requests") -
 				  number(service, "abandoned");
 	}
@@ -150,6 +152,22 @@ static json_t *node_latency(const json_t *report)
 			 latency_shares(&whole));
 }
 
+/* The node's load as the dispatcher sees it, and what the node says besides. */
+static json_t *load_section(const struct front *front, uint32_t id, const struct totals *totals)
+{
+	const struct place_load *load = &datapath_world(front->datapath)->loads[id];
+	const json_t *said = peers_load(front->peers, front->registry->nodes[id].name);
+	uint64_t charged = load->charged, handed = load->handed;
+
+	return json_pack("{s:I, s:I, s:I, s:I, s:f, s:I}", "in_service",
+			 (json_int_t)load->in_service, "on_way",
+			 (json_int_t)(charged > handed ? charged - handed : 0), "flows",
+			 (json_int_t)(load->flows > 0 ? load->flows : 0), "connections",
+			 json_integer_value(json_array_get(said, 2)), "cpu",
+			 (double)json_integer_value(json_array_get(said, 3)) / 1000, "service_ns",
+			 totals->timed ? totals->whole_ns / totals->timed : 0);
+}
+
 static json_t *node_section(const struct front *front, uint32_t id)
 {
 	int map = bpf_object__find_map_fd_by_name(front->object, "front_nodes");
@@ -182,6 +200,7 @@ static json_t *node_section(const struct front *front, uint32_t id)
 			    report ? json_incref(json_object_get(report, "keys")) : json_null());
 	json_object_set_new(object, "first_byte_ns", json_integer(totals.first_byte_ns));
 	json_object_set_new(object, "whole_ns", json_integer(totals.whole_ns));
+	json_object_set_new(object, "load", load_section(front, id, &totals));
 	json_object_set_new(object, "packets", json_integer((json_int_t)sum.counters.packets));
 	json_object_set_new(object, "bytes", json_integer((json_int_t)sum.counters.bytes));
 	json_object_set_new(object, "reasons", reasons(&sum.counters));

@@ -13,8 +13,8 @@
 enum {
 	RETRY_MS = 250,
 	RETRY_MOST_MS = 2000,
-	TICK_MS = 50,	    /* what policies go by is sent so often, if any does */
-	REPORT_TICKS = 10,  /* and all else every so many ticks */
+	TICK_MS = 20,	    /* what policies go by is sent so often, if any does */
+	REPORT_TICKS = 25,  /* and all else every so many ticks */
 	CLOCK_REPORTS = 60, /* the clock is compared every so many reports */
 	CLOCK_TRIES = 4,    /* of a comparison; the one with the shortest way counts */
 };
@@ -26,6 +26,7 @@ struct link {
 	bool up, said_lost;
 	uint64_t retry_ms;
 	unsigned int ticks, reports, tries;
+	json_t *told;  /* the load that was sent last */
 	uint64_t best; /* ns there and back of this comparison's best try */
 };
 
@@ -70,6 +71,17 @@ static void report(struct link *link)
 		link->tries = CLOCK_TRIES;
 		ask_clock(link);
 	}
+}
+
+/* What policies go by, if it has changed. */
+static void tell_load(struct link *link)
+{
+	json_t *load = node_load(link->node);
+
+	if (!json_equal(load, link->told))
+		channel_send(link->channel, json_incref(load));
+	json_decref(link->told);
+	link->told = load;
 }
 
 static bool by_load(const struct registry *registry)
@@ -141,6 +153,7 @@ static void on_closed(struct channel *channel, const char *why, void *owner)
 	link->channel = NULL;
 	link->up = false;
 	if (!link->node) {
+		json_decref(link->told);
 		free(link);
 		return;
 	}
@@ -163,7 +176,7 @@ static void on_timer(uv_timer_t *timer)
 	if (link->up && ++link->ticks % REPORT_TICKS == 0)
 		report(link);
 	else if (link->up && by_load(link->node->registry))
-		channel_send(link->channel, node_load(link->node));
+		tell_load(link);
 	else if (!link->up)
 		link->channel =
 			channel_connect(&link->node->loop, &link->node->config.front.control,
@@ -189,10 +202,12 @@ static void on_timer_closed(uv_handle_t *handle)
 	struct link *link = handle->data;
 
 	link->node = NULL;
-	if (link->channel)
+	if (link->channel) {
 		channel_close(link->channel, "the daemon ends");
-	else
+	} else {
+		json_decref(link->told);
 		free(link);
+	}
 }
 
 void link_end(struct link *link)

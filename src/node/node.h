@@ -13,6 +13,7 @@
 #include "control/neighbors.h"
 #include "control/paths.h"
 #include "control/requests.h"
+#include "node/cpu.h"
 
 #include <bpf/libbpf.h>
 #include <uv.h>
@@ -47,6 +48,7 @@ struct node {
 	struct held_sweep *sweep;
 	struct served *served;
 	int check; /* the program node_check */
+	struct cpu cpu;
 	uv_signal_t terminate, interrupt, hangup;
 };
 
@@ -103,8 +105,8 @@ int served_reload(struct served *served, char why[512]);
 json_t *served_report(const struct served *served);
 
 /* report.c: what the node counts, as JSON (a new reference); and only what policies go by. */
-json_t *node_report(const struct node *node);
-json_t *node_load(const struct node *node);
+json_t *node_report(struct node *node);
+json_t *node_load(struct node *node);
 
 /* answers.c: the control socket's requests. */
 void node_answer(struct request *request, const json_t *message, void *owner);

@@ -4,6 +4,9 @@
 #include "control/latency.h"
 #include "control/percpu.h"
 #include "wire/counters.h"
+#include "wire/node.h"
+
+#include <bpf/bpf.h>
 
 #include <string.h>
 
@@ -84,7 +87,7 @@ static void read_services(const struct node *node, json_t *services, json_t *loa
 			loads,
 			json_pack("[i, I, I, I]", id, (json_int_t)sum.counters.begun,
 				  (json_int_t)(sum.counters.requests + sum.counters.abandoned),
-				  (json_int_t)sum.counters.handoffs_in));
+				  (json_int_t)(sum.counters.handoffs_in + sum.counters.stays)));
 	}
 }
 
@@ -105,25 +108,40 @@ static json_t *listeners(const struct node *node)
 	return problems;
 }
 
-json_t *node_report(const struct node *node)
+/* The node's requests in service, those that it has received from deciders elsewhere, connections,
+ * and how busy its processors are, in 1/1000. */
+static json_t *load(struct node *node)
+{
+	struct node_load load = {0};
+	uint32_t zero = 0;
+
+	bpf_map_lookup_elem(bpf_object__find_map_fd_by_name(node->object, "node_load"), &zero,
+			    &load);
+	return json_pack("[I, I, I, i]", (json_int_t)(load.in_service > 0 ? load.in_service : 0),
+			 (json_int_t)load.received,
+			 (json_int_t)(node->sweep ? held_sweep_open(node->sweep) : 0),
+			 (int)cpu_busy(&node->cpu));
+}
+
+json_t *node_report(struct node *node)
 {
 	json_t *services = json_array(), *loads = json_array();
 	json_t *log = node->served ? served_report(node->served) : NULL;
 	char keys[8];
 
 	read_services(node, services, loads);
-	return json_pack("{s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o*}", "type", "report", "keys",
-			 config_keys_text(&node->keys, keys), "version",
+	return json_pack("{s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o*}", "type", "report",
+			 "keys", config_keys_text(&node->keys, keys), "version",
 			 (json_int_t)node->registry->version, "flows",
 			 (json_int_t)(node->sweep ? held_sweep_open(node->sweep) : 0), "counters",
-			 counters(node), "services", services, "loads", loads, "listeners",
-			 listeners(node), "log", log);
+			 counters(node), "services", services, "loads", loads, "load", load(node),
+			 "listeners", listeners(node), "log", log);
 }
 
-json_t *node_load(const struct node *node)
+json_t *node_load(struct node *node)
 {
 	json_t *loads = json_array();
 
 	read_services(node, NULL, loads);
-	return json_pack("{s:s, s:o}", "type", "load", "loads", loads);
+	return json_pack("{s:s, s:o, s:o}", "type", "load", "loads", loads, "load", load(node));
 }

@@ -14,6 +14,8 @@
 #include <linux/if_ether.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 enum {
 	TICK_MS = 1000,
@@ -25,7 +27,8 @@ struct held_sweep {
 	uv_timer_t timer;
 	const struct node *node;
 	int held;
-	uint32_t at; /* the batch lookup's place in the table, while `going` */
+	struct node_load *load; /* in the kernel; NULL if it can't be had */
+	uint32_t at;		/* the batch lookup's place in the table, while `going` */
 	bool going;
 	uint64_t counting, open;
 	uint64_t silent, from; /* silent open flows so far, and the first of them to be asked for */
@@ -61,9 +64,13 @@ static void forget(const struct held_sweep *sweep, const struct flow_key *key,
 {
 	struct held now;
 
-	if (!bpf_map_lookup_elem(sweep->held, key, &now) && now.seen_s == seen->seen_s &&
-	    now.owner == seen->owner)
-		bpf_map_delete_elem(sweep->held, key);
+	if (bpf_map_lookup_elem(sweep->held, key, &now) || now.seen_s != seen->seen_s ||
+	    now.owner != seen->owner || bpf_map_delete_elem(sweep->held, key))
+		return;
+	/* It died without a word: what it was asked is not in service any more. */
+	if ((uint32_t)now.owner == HELD_OPEN && !(now.flags & HELD_PINNED) && sweep->load)
+		__atomic_sub_fetch(&sweep->load->in_service,
+				   (int64_t)(now.requests - now.responses), __ATOMIC_RELAXED);
 }
 
 static void look_at(struct held_sweep *sweep, const struct flow_key *key, const struct held *flow)
@@ -123,6 +130,10 @@ struct held_sweep *held_sweep_start(struct node *node)
 	sweep->node = node;
 	sweep->held = bpf_object__find_map_fd_by_name(node->object, "held");
 	node->check = bpf_program__fd(bpf_object__find_program_by_name(node->object, "node_check"));
+	sweep->load = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED,
+			   bpf_object__find_map_fd_by_name(node->object, "node_load"), 0);
+	if (sweep->load == MAP_FAILED)
+		sweep->load = NULL;
 	uv_timer_init(&node->loop, &sweep->timer);
 	sweep->timer.data = sweep;
 	uv_timer_start(&sweep->timer, on_tick, TICK_MS, TICK_MS);
@@ -131,7 +142,11 @@ struct held_sweep *held_sweep_start(struct node *node)
 
 static void on_closed(uv_handle_t *handle)
 {
-	free(handle->data);
+	struct held_sweep *sweep = handle->data;
+
+	if (sweep->load)
+		munmap(sweep->load, (size_t)sysconf(_SC_PAGESIZE));
+	free(sweep);
 }
 
 void held_sweep_end(struct held_sweep *sweep)

@@ -109,7 +109,8 @@ INLINE __u64 place_load_of(const struct place_load *load)
 {
 	__u64 charged = load->charged, handed = load->handed;
 
-	return load->in_service + (charged > handed ? charged - handed : 0);
+	return load->in_service + (charged > handed ? charged - handed : 0) +
+	       (load->flows > 0 ? load->flows : 0);
 }
 
 INLINE __u64 place_node_load(__u32 node)
@@ -119,15 +120,56 @@ INLINE __u64 place_node_load(__u32 node)
 	return load ? place_load_of(load) : 0;
 }
 
-INLINE void place_charge(__u32 pool, __u32 node)
+INLINE void place_charge_slot(__u32 slot, __u32 flags)
 {
-	struct place_load *load = place_load_at(node);
+	struct place_load *load = place_load_at(slot);
+
+	if (!load)
+		return;
+	if (flags & PLACE_FLOW)
+		__sync_fetch_and_add(&load->flows, 1);
+	else
+		__sync_fetch_and_add(&load->charged, 1);
+}
+
+INLINE void place_charge(const struct place_query *query, __u32 node)
+{
+	place_charge_slot(node, query->flags);
+	place_charge_slot(PLACE_NODES_MAX + query->pool, query->flags);
+}
+
+INLINE void place_give_back_slot(__u32 slot)
+{
+	struct place_load *load = place_load_at(slot);
 
 	if (load)
-		__sync_fetch_and_add(&load->charged, 1);
-	load = place_load_at(PLACE_NODES_MAX + pool);
-	if (load)
-		__sync_fetch_and_add(&load->charged, 1);
+		__sync_fetch_and_add(&load->flows, -1);
+}
+
+/* A flow that was placed with PLACE_FLOW is over. */
+INLINE void place_give_back(__u32 pool, __u32 node)
+{
+	place_give_back_slot(node);
+	place_give_back_slot(PLACE_NODES_MAX + pool);
+}
+
+/* The node says how many requests it has in service, and how many of those that it was charged with
+ * have reached it, in the low 32 bits. Words that come in another order than they were said change
+ * nothing. */
+INLINE void place_hear(__u32 node, __u64 in_service, __u32 received)
+{
+	struct place_load *load = place_load_at(node);
+	__u64 handed;
+	__s32 more;
+
+	if (!load)
+		return;
+	handed = load->handed;
+	more = received - (__u32)(handed - load->lost);
+	if (more < 0)
+		return;
+	load->in_service = in_service;
+	load->handed = handed + more;
 }
 
 /* The next turn of the pool's counter; the present one when only looking. */

@@ -22,9 +22,10 @@
 
 #define DS_DECAY_NS 1000000000ull
 #define DS_STEP_NS  250000000ull
+#define DS_ASK_NS   100000000ull
 
-/* Counts one more request at `now`. Returns the rate, in 1/1024 a second. */
-INLINE __u64 ds_rate(struct place_target *target, __u64 now)
+/* Counts `requests` more at `now`. Returns the rate, in 1/1024 a second. */
+INLINE __u64 ds_rate(struct place_target *target, __u64 now, __u32 requests)
 {
 	__u64 gap = now - target->used_ns, rate = target->rate;
 
@@ -33,18 +34,24 @@ INLINE __u64 ds_rate(struct place_target *target, __u64 now)
 		rate = 0;
 	else
 		rate -= rate * (gap >> 10) / (DS_DECAY_NS >> 10);
-	rate += 1024;
+	rate += 1024ull * requests;
 	target->rate = rate;
 	target->used_ns = now;
 	return rate;
 }
 
-/* Is the asking node up, and below its limit? */
-INLINE __u32 ds_takes(const struct place_pool *pool, __u32 node)
+INLINE __u32 ds_is(const struct place_pool *pool)
 {
-	const struct place_member *member = node ? place_member_of(pool, node) : 0;
+	return pool->policy == PLACE_DS || pool->policy == PLACE_DS_2004;
+}
 
-	return member && member->state == PLACE_UP && !load_reached(pool, member, pool->limit);
+/* Is the asking node up, and below its limit, as far as is known here and as it says itself? */
+INLINE __u32 ds_takes(const struct place_pool *pool, const struct place_query *query)
+{
+	const struct place_member *member = query->node ? place_member_of(pool, query->node) : 0;
+
+	return member && member->state == PLACE_UP && !(query->flags & PLACE_OVERLOADED) &&
+	       !load_reached(pool, member, pool->limit);
 }
 
 /* A hot target of ds-2004. */
@@ -59,10 +66,10 @@ SUBPROGRAM __s32 place_ds_hot(struct place_query *query, struct place_target *ta
 	if (!pool)
 		return -2;
 	query->reason = PLACE_REASON_HOT;
-	if (ds_takes(pool, query->node))
+	if (ds_takes(pool, query))
 		node = query->node;
 	else if (set_size(target) < PLACE_SET_MAX)
-		node = place_least(query, target, LEAST_BY_WEIGHT | LEAST_OUTSIDE);
+		node = place_least(query, target, LEAST_IN_TURN | LEAST_BY_WEIGHT | LEAST_OUTSIDE);
 	else
 		node = -2;
 	if (node <= 0)
@@ -89,7 +96,7 @@ SUBPROGRAM __s32 place_ds_2004(struct place_query *query)
 	target = place_target_find(&key);
 	if (!target || query->flags & PLACE_PEEK)
 		return place_lard(query, LARD_COST);
-	gap = query->now_ns - target->used_ns;
+	gap = (query->now_ns - target->used_ns) / (1 + (__u64)query->alone);
 	target->used_ns = query->now_ns;
 	if (gap < pool->hot_gap_ns)
 		node = place_ds_hot(query, target);
@@ -119,16 +126,17 @@ SUBPROGRAM __s32 place_ds(struct place_query *query)
 	if (!target || query->flags & PLACE_PEEK)
 		return place_lard(query, LARD_SET);
 	hot = 1024 * 1000000000ull / pool->hot_gap_ns;
-	rate = ds_rate(target, query->now_ns);
+	rate = ds_rate(target, query->now_ns, 1 + query->alone);
 	size = set_size(target);
 	if (rate < hot && size <= 1)
 		return place_lard(query, LARD_ONE);
 	query->reason = PLACE_REASON_HIT;
 	if (rate > hot * size && size < PLACE_SET_MAX && size < pool->up) {
 		/* The asking node first: nothing is handed off then. */
-		node = query->node && ds_takes(pool, query->node) && !set_has(target, query->node)
+		node = query->node && ds_takes(pool, query) && !set_has(target, query->node)
 			       ? query->node
-			       : place_least(query, target, LEAST_BY_WEIGHT | LEAST_OUTSIDE);
+			       : place_least(query, target,
+					     LEAST_IN_TURN | LEAST_BY_WEIGHT | LEAST_OUTSIDE);
 		if (node > 0) {
 			query->reason = PLACE_REASON_HOT;
 			set_add(target, node, query->now_ns);
@@ -140,7 +148,7 @@ SUBPROGRAM __s32 place_ds(struct place_query *query)
 		if (node > 0)
 			set_remove(target, node, query->now_ns);
 	}
-	if (query->node && set_has(target, query->node) && ds_takes(pool, query->node))
+	if (query->node && set_has(target, query->node) && ds_takes(pool, query))
 		return query->node;
 	node = place_least_of(query, target);
 	return node > 0 ? node : place_lard(query, LARD_SET);
@@ -148,40 +156,76 @@ SUBPROGRAM __s32 place_ds(struct place_query *query)
 
 /* On a node, whose id is query->node and whose memory query->scope: may it serve the target without
  * asking? Only if the dispatcher has given it the target (place_own), it is hot, and the node is
- * below its limit. Returns the node's id; 0: ask, and what it knew of the target is forgotten as
- * the paper has it. */
+ * below its limit; and, by ds, only if it has asked within DS_ASK_NS, so that the dispatcher knows
+ * the rate. Returns the node's id; 0: ask, and tell query->alone, which is how many it has decided
+ * since it asked last. A target that is not hot, and one that an overloaded node asks about, is
+ * forgotten, as the paper has it. */
 SUBPROGRAM __s32 place_alone(struct place_query *query)
 {
 	struct place_target_key key;
 	const struct place_pool *pool;
 	struct place_target *target;
-	__u64 gap, rate;
+	__u64 gap, rate, alone;
+	__u32 hot, takes;
 
 	if (!query)
 		return -22;
 	pool = place_pool_at(query->pool);
-	if (!pool || !pool->hot_gap_ns ||
-	    (pool->policy != PLACE_DS && pool->policy != PLACE_DS_2004))
+	if (!pool || !pool->hot_gap_ns || !ds_is(pool))
 		return 0;
 	key = target_key(query);
 	target = place_target_find(&key);
 	if (!target || !set_has(target, query->node))
 		return 0;
 	gap = query->now_ns - target->used_ns;
-	rate = ds_rate(target, query->now_ns);
-	if ((pool->policy == PLACE_DS ? rate >= 1024 * 1000000000ull / pool->hot_gap_ns
-				      : gap < pool->hot_gap_ns) &&
-	    ds_takes(pool, query->node)) {
+	rate = ds_rate(target, query->now_ns, 1);
+	hot = pool->policy == PLACE_DS ? rate >= 1024 * 1000000000ull / pool->hot_gap_ns
+				       : gap < pool->hot_gap_ns;
+	takes = ds_takes(pool, query);
+	if (hot && takes &&
+	    (pool->policy == PLACE_DS_2004 || query->now_ns - target->changed_ns < DS_ASK_NS)) {
 		query->reason = PLACE_REASON_HOT;
-		place_charge(query->pool, query->node);
+		__sync_fetch_and_add(&target->alone, 1);
+		place_charge(query, query->node);
 		return query->node;
 	}
-	set_remove(target, query->node, query->now_ns);
+	alone = __sync_lock_test_and_set(&target->alone, 0);
+	query->alone = alone > 0xffff ? 0xffff : alone;
+	if (!takes)
+		query->flags |= PLACE_OVERLOADED;
+	if (!hot || !takes)
+		set_remove(target, query->node, query->now_ns);
 	return 0;
 }
 
-/* On a node: the dispatcher has given it the target. Returns 0. */
+/* On a node: the dispatcher has given it the target, which only ds remembers. Returns 0. */
 SUBPROGRAM __s32 place_own(struct place_query *query)
+{
+	struct place_target_key key;
+	const struct place_pool *pool;
+	struct place_target *target;
+
+	if (!query)
+		return -22;
+	pool = place_pool_at(query->pool);
+	if (!pool || !ds_is(pool))
+		return 0;
+	key = target_key(query);
+	target = place_target_find(&key);
+	if (!target) {
+		target_assign(query, &key, query->node);
+		return 0;
+	}
+	if (!set_has(target, query->node))
+		set_add(target, query->node, query->now_ns);
+	target->changed_ns = query->now_ns;
+	if (query->flags & PLACE_TAKEN)
+		ds_rate(target, query->now_ns, 1);
+	return 0;
+}
+
+/* On a node: the dispatcher has given the target's request to another one. Returns 0. */
+SUBPROGRAM __s32 place_disown(struct place_query *query)
 {
 	struct place_target_key key;
 	struct place_target *target;
@@ -190,10 +234,8 @@ SUBPROGRAM __s32 place_own(struct place_query *query)
 		return -22;
 	key = target_key(query);
 	target = place_target_find(&key);
-	if (!target)
-		target_assign(query, &key, query->node);
-	else if (!set_has(target, query->node))
-		set_add(target, query->node, query->now_ns);
+	if (target)
+		set_remove(target, query->node, query->now_ns);
 	return 0;
 }
 

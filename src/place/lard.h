@@ -52,7 +52,7 @@ SUBPROGRAM __s32 place_lard(struct place_query *query, __u32 kind)
 	target = place_target_find(&key);
 	if (!target) {
 		query->reason = PLACE_REASON_ASSIGNED;
-		least = place_least(query, 0, LEAST_BY_WEIGHT);
+		least = place_least(query, 0, LEAST_IN_TURN | LEAST_BY_WEIGHT);
 		return least > 0 ? target_assign(query, &key, least) : least;
 	}
 	changed = target->changed_ns;
@@ -62,7 +62,7 @@ SUBPROGRAM __s32 place_lard(struct place_query *query, __u32 kind)
 	limit = kind == LARD_COST ? pool->limit : pool->high;
 	/* Nobody else is looked at while the node is not near its limit. */
 	if (!member || load_reached(pool, member, limit)) {
-		least = place_least(query, 0, LEAST_BY_WEIGHT);
+		least = place_least(query, 0, LEAST_IN_TURN | LEAST_BY_WEIGHT);
 		if (least > 0 && (!member || kind == LARD_COST || lard_moves(pool, node, least))) {
 			if (member && least != node)
 				query->reason = PLACE_REASON_OVERLOAD;

@@ -42,7 +42,7 @@ SUBPROGRAM __s32 place_lblc(struct place_query *query, __u32 replicate)
 	target = place_target_find(&key);
 	if (!target) {
 		query->reason = PLACE_REASON_ASSIGNED;
-		least = place_least(query, 0, LEAST_BY_WEIGHT);
+		least = place_least(query, 0, LEAST_IN_TURN | LEAST_BY_WEIGHT);
 		return least > 0 ? target_assign(query, &key, least) : least;
 	}
 	changed = target->changed_ns;
@@ -50,7 +50,7 @@ SUBPROGRAM __s32 place_lblc(struct place_query *query, __u32 replicate)
 	node = place_least_of(query, target);
 	member = node > 0 ? place_member_of(pool, node) : 0;
 	if (node <= 0 || (member && load_over(pool, member, pool->high))) {
-		least = place_least(query, 0, LEAST_BY_WEIGHT);
+		least = place_least(query, 0, LEAST_IN_TURN | LEAST_BY_WEIGHT);
 		if (least > 0 && (node <= 0 || lblc_overloaded(pool, node, least))) {
 			if (node > 0)
 				query->reason = PLACE_REASON_OVERLOAD;

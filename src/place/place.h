@@ -115,7 +115,7 @@ SUBPROGRAM __s32 place_choose(struct place_query *query)
 		break;
 	}
 	if (node > 0 && pool->wants & PLACE_WANT_LOAD && !(query->flags & PLACE_PEEK))
-		place_charge(query->pool, node);
+		place_charge(query, node);
 	return node;
 }
 

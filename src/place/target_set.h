@@ -126,23 +126,26 @@ INLINE __u32 load_reached(const struct place_pool *pool, const struct place_memb
 }
 
 /* What a walk over nodes looks for. */
-enum { LEAST_BY_WEIGHT = 1, LEAST_OUTSIDE = 2 };
+enum { LEAST_BY_WEIGHT = 1, LEAST_OUTSIDE = 2, LEAST_IN_TURN = 4 };
 
 /* The node with the least load of all that are up: by weight with LEAST_BY_WEIGHT, not one of
  * `target`'s with LEAST_OUTSIDE (`target` may be NULL). -ENOENT (-2): there is none. The first one
- * wins a tie, by weight the heavier one. */
+ * wins a tie, by weight the heavier one. With LEAST_IN_TURN the walk begins one node further each
+ * time: an idle cluster's new targets are spread over its nodes, as a busy one's are by load. */
 SUBPROGRAM __s32 place_least(struct place_query *query, struct place_target *target, __u32 how)
 {
 	const struct place_member *member;
 	const struct place_pool *pool;
-	__u64 at = 0, zero, load, best = 0, weight = 0, mine;
+	__u64 at = 0, first = 0, index, zero, load, best = 0, weight = 0, mine;
 	__s64 winner = -2;
 
 	if (!query)
 		return -22;
 	pool = place_pool_at(query->pool);
-	if (!pool)
+	if (!pool || !pool->up)
 		return -2;
+	if (how & LEAST_IN_TURN)
+		first = place_turn(query) % pool->up;
 	zero = pool->zero;
 	FORGET(at, zero);
 	FORGET(best, zero);
@@ -150,7 +153,10 @@ SUBPROGRAM __s32 place_least(struct place_query *query, struct place_target *tar
 	FORGET(winner, zero);
 	while (at < pool->up) {
 		LOOP_STEP(at, zero);
-		member = place_member_at(pool, at);
+		index = first + at;
+		if (index >= pool->up)
+			index -= pool->up;
+		member = place_member_at(pool, index);
 		if (!member)
 			break;
 		at++;

@@ -35,6 +35,7 @@ struct thread {
 	uint32_t object;
 	uint16_t first, node; /* ids */
 	enum phase phase;
+	uint32_t told; /* what the question says of decisions alone */
 	bool alone, hit;
 };
 
@@ -138,6 +139,7 @@ static bool next_step(void *model, uint32_t index, uint64_t now, struct events_s
 		thread->alone = false;
 		if (farm->policy == PLACE_DS || farm->policy == PLACE_DS_2004)
 			thread->node = place_alone(&query);
+		thread->told = query.alone;
 		if (thread->node) {
 			thread->alone = true;
 			thread->phase = PHASE_SERVE;
@@ -157,6 +159,7 @@ static bool next_step(void *model, uint32_t index, uint64_t now, struct events_s
 		return true;
 	case PHASE_ANSWER:
 		query = query_of(farm, thread, now);
+		query.alone = thread->told;
 		thread->node = place_choose(&query);
 		query.scope = query.node = thread->node;
 		place_own(&query);

@@ -29,6 +29,12 @@
 	X(OUSTED_TIME_WAIT, "ousted_time_wait", "of these, sockets in TIME_WAIT")                  \
 	X(MOVED, "moved", "flows given back to the front for another node")                        \
 	X(MOVED_AGAIN, "moved_again", "returns repeated because the client did")                   \
+	X(ASKS, "asks", "requests sent to the dispatcher: who should serve this?")                 \
+	X(ANSWERED_STAY, "answered_stay", "answers: here")                                         \
+	X(ANSWERED_MOVE, "answered_move", "answers: another node")                                 \
+	X(ANSWERED_LATE, "answered_late", "answers dropped: the request was served meanwhile")     \
+	X(UNANSWERED, "unanswered", "requests served here because no answer came")                 \
+	X(ALONE, "alone", "requests for hot targets of the node's own, served without asking")     \
 	X(STAYED, "stayed", "requests for another node served here: flow not quiet")               \
 	X(STAYED_PINNED, "stayed_pinned", "requests served here because the flow is pinned")       \
 	X(UNMUTED, "unmuted", "moves given up because the server spoke or closed meanwhile")       \
@@ -71,8 +77,9 @@ struct node_service_counters {
 	__u64 status[6]; /* by the first digit; [0] anything else */
 	__u64 timed;	 /* of `requests`, those with times of their own: no other was under way */
 	__u64 first_byte_ns, whole_ns; /* sums over `timed`: request seen to first and last byte */
+	__u64 stays; /* answers of the dispatcher's that the node itself should serve */
 };
-WIRE_SIZE(struct node_service_counters, 152);
+WIRE_SIZE(struct node_service_counters, 160);
 
 #define FRONT_COUNTERS(X)                                                                          \
 	X(PACKETS, "packets", "packets to a service")                                              \
@@ -107,6 +114,8 @@ WIRE_SIZE(struct node_service_counters, 152);
 	X(ASKED_LIMITED, "who_has_limited", "of such flows, not asked for: too many at a time")    \
 	X(ASKED_FOUND, "who_has_found", "of those asked for, found")                               \
 	X(ASKED_NOBODY, "who_has_nobody", "of those asked for, on no node: reset, or begun")       \
+	X(ASKS, "asks", "requests that nodes asked the dispatcher about")                          \
+	X(ASKS_STAY, "asks_stay", "of these, answered: stay with the asker")                       \
 	X(STALE, "stale", "messages of a node that is not the owner any more, dropped")            \
 	X(NO_FLOW, "no_flow", "messages of nodes about flows that are not known")                  \
 	X(BAD_HEADER, "bad_header", "Baton headers of a wrong form, version or type")              \

@@ -31,8 +31,9 @@ enum baton_type {
 	 * what the sender remembers, 0 nothing. The front sends it where it belongs, or drops it.
 	 */
 	BATON_ASTRAY = 4,
-	/* Node -> dispatcher and back: who should serve the inner request? Answered by the same
-	 * header with `node` filled in, to the asker. */
+	/* Node -> dispatcher and back, with the request's segment both ways: who should serve it?
+	 * The asker stays the owner; `node` of the answer is itself (it goes on as if the segment
+	 * had just come) or another (it gives the flow to that one by BATON_RETURN). */
 	BATON_ASK = 5,
 	BATON_ANSWER = 6,
 	/* Front -> node, when it knows nothing of a flow: one node after the other is asked. The
@@ -86,7 +87,8 @@ struct baton_header {
 	__u8 rcv_wscale;   /* the window scale that the SYN-ACK announced */
 	__u8 options;	   /* enum baton_options */
 	__u8 protocol;	   /* of the inner packet: 4 or 6, the IP version */
-	__be32 load; /* sender's requests in service; asks: and below it what it decided alone */
+	__be32 load; /* asks: the sender's requests in service << 16 | how many for this target it
+		      * decided alone; ts_clock is then how many it has received in all */
 	__be64 mac;  /* SipHash-2-4 under the cluster key of bytes 0..47 and the inner packet */
 } __attribute__((packed));
 WIRE_SIZE(struct baton_header, 56);

@@ -31,6 +31,7 @@ enum held_flags {
 	HELD_PINNED = 8,   /* not to be moved any more; `pin` says why */
 	HELD_READING = 16, /* a CPU is following the request stream */
 	HELD_FIRST = 32,   /* it came with the connection's first handoff */
+	HELD_ASKING = 64,  /* the dispatcher is asked about the request at `moved_seq` */
 };
 
 /* Why a flow was pinned: counted by the programs, shown by flows. */
@@ -59,7 +60,7 @@ struct held {
 	__u32 first_seq, first_ack; /* where this ownership began: client's and server's */
 	__u32 request_seq;	    /* client bytes before it have been followed */
 	__u32 response_seq;	    /* server bytes before it have been followed */
-	__u32 moved_seq, moved_ack; /* HELD_LEFT: where the next owner begins */
+	__u32 moved_seq, moved_ack; /* HELD_LEFT: where the next owner begins; HELD_ASKING */
 	__u32 ts_clock;		    /* what the handoff, or the return, carried */
 	__u32 srtt;		    /* us */
 	__u16 cwnd, mss;
@@ -75,17 +76,25 @@ struct held {
 	__u32 requests;	    /* heads seen at ingress */
 	__u32 responses;    /* whole ones seen at egress */
 	__u32 received_seq; /* the end of the last client bytes that came */
-	__u32 zero;
-	__u64 bytes_out; /* payload towards the client, repeats left out */
-	__u64 asked_ns;	 /* when the request in hand came, CLOCK_MONOTONIC; 0: none, or several */
-	__u64 first_ns;	 /* when the first byte of the response in hand went; 0: not yet */
+	__u32 pool;	    /* as `target`, and of it */
+	__u64 bytes_out;    /* payload towards the client, repeats left out */
+	__u64 asked_ns; /* when the request in hand came, CLOCK_MONOTONIC; 0: none, or several */
+	__u64 first_ns; /* when the first byte of the response in hand went; 0: not yet */
 	__u64 body[HELD_BODY_WORDS];
 	__u64 response[HELD_RESPONSE_WORDS];
+	__u64 target; /* of the request at hand, where its policy is a central one */
 };
-WIRE_SIZE(struct held, 200);
+WIRE_SIZE(struct held, 208);
 WIRE_OFFSET(struct held, request_seq, 24);
 WIRE_OFFSET(struct held, cwnd, 48);
 WIRE_OFFSET(struct held, bytes_out, 88);
+
+/* Map `node_load`: ARRAY of one, mmapable. What the node tells the dispatcher of itself. */
+struct node_load {
+	__s64 in_service; /* requests read whose response has not ended, atomically */
+	__u64 received;	  /* requests that a decider elsewhere gave to this node, atomically */
+};
+WIRE_SIZE(struct node_load, 16);
 
 /* Ring buffer `parked`: a wrapped segment whose way is barred by a socket that is not gone yet. The
  * daemon runs `node_unpark` (BPF_PROG_TEST_RUN, the frame as data, `ifindex` as ctx.ifindex) with

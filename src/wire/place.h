@@ -129,15 +129,18 @@ struct place_state {
 WIRE_SIZE(struct place_state, 16);
 
 /* Map `place_loads`: ARRAY by node id, then, from PLACE_NODES_MAX on, one a pool for its sum. The
- * load is charged - handed + in_service: what was given away since the node's last report counts at
- * once, so that many decisions between two reports don't all find the same node idle. */
+ * load is charged - handed + in_service + flows: what was given away since the node spoke last
+ * counts at once, so that many decisions between two reports don't all find the same node idle. A
+ * node speaks by its daemon's reports and by each of its questions (BATON_ASK). */
 struct place_load {
-	__u64 charged;	  /* by the deciders here, atomically; never falls */
-	__u64 handed;	  /* how many of those had reached the node by its last report */
-	__u64 in_service; /* requests the node had in service at its last report */
+	__u64 charged;	  /* requests, by the deciders here, atomically; never falls */
+	__u64 handed;	  /* how many of those had reached the node when it spoke last */
+	__u64 in_service; /* requests the node had in service then */
 	__u64 reported_ns;
+	__u64 lost;  /* handed is what the node says it received, and this: what never arrives */
+	__s64 flows; /* of services that are only forwarded: begun and not over, atomically */
 };
-WIRE_SIZE(struct place_load, 32);
+WIRE_SIZE(struct place_load, 48);
 
 /* Map `place_targets`: HASH. What central policies remember of a target. Nodes are 16-bit ids, four
  * a word, 0 a free place; each word changes by compare-and-swap. */
@@ -153,11 +156,15 @@ struct place_target {
 	__u64 changed_ns; /* when the set changed last */
 	__u64 used_ns;	  /* when it was asked for last; the daemon evicts by it */
 	__u64 rate;	  /* DS: requests a second, decayed, in 1/1024 */
+	__u64 alone;	  /* DS, on a node: requests decided here that no ask has told of yet */
 };
-WIRE_SIZE(struct place_target, 56);
+WIRE_SIZE(struct place_target, 64);
 
 enum place_query_flags {
-	PLACE_PEEK = 1, /* only look: nothing is charged, no turn taken, nothing remembered */
+	PLACE_PEEK = 1,	 /* only look: nothing is charged, no turn taken, nothing remembered */
+	PLACE_TAKEN = 4, /* place_own: the request came by a handoff, so nobody has counted it */
+	PLACE_FLOW = 8,	 /* a whole flow is placed: it weighs until place_give_back */
+	PLACE_OVERLOADED = 2, /* the asking node says that it is over its limit */
 };
 
 /* What a decision is made from: input passed in, so a run can be repeated. */
@@ -173,7 +180,9 @@ struct place_query {
 	__u16 flags;
 	__u32 reason; /* out: enum place_reason */
 	__u32 scope; /* whose memory of targets: 0 the dispatcher's, else a node's own, by its id */
+	__u32 alone; /* requests for the target that the asking node decided by itself before */
+	__u32 reserved;
 };
-WIRE_SIZE(struct place_query, 56);
+WIRE_SIZE(struct place_query, 64);
 
 #endif

@@ -131,9 +131,63 @@ static void the_front_chooses(void **state)
 	assert_int_equal(handed_on(&in, owner, &segment).reason, PLACE_REASON_STAY);
 }
 
+/* A question of the owner's: the same segment comes back under the answer, the flow stays whose it
+ * is, and what the asker says of its load counts at once. */
+static void a_question_is_answered(void **state)
+{
+	struct client client = CLIENT;
+	struct frame segment, in, out, inner;
+	struct baton_header said, header;
+	struct place_load *load;
+	unsigned int owner;
+	__u64 charged;
+
+	(void)state;
+	front_pool_of(PLACE_LARD, 0);
+	owner = served(&client);
+	load = &kernel_world->loads[owner];
+	charged = load->charged;
+	client_segment(&client, ACK | PSH, GET, &segment);
+	said = message(&client, BATON_ASK, owner);
+	said.ts_clock = htonl((__u32)charged); /* all that it was charged with is there */
+	said.load = htonl(3 << 16);
+	message_make(said, &segment, &in);
+	assert_int_equal(front_run(&in, &out), XDP_TX);
+	header = wrapped_read(&out, owner, &inner);
+	assert_int_equal(header.type, BATON_ANSWER);
+	assert_int_equal(ntohs(header.node), owner);
+	assert_int_equal(header.reason, PLACE_REASON_HIT);
+	assert_int_equal(header.generation, said.generation);
+	assert_int_equal(header.seq, said.seq);
+	assert_memory_equal(inner.bytes, segment.bytes + 14, inner.length);
+	assert_int_equal(front_flow(&client).owner.generation, ntohl(said.generation));
+	assert_int_equal(front_flow(&client).owner.node, owner);
+	assert_int_equal(place_node_load(owner), 3 + 1);
+	/* Words that come late say nothing. */
+	said.ts_clock = htonl((__u32)charged - 1);
+	said.load = htonl(50 << 16);
+	message_make(said, &segment, &in);
+	assert_int_equal(front_run(&in, &out), XDP_TX);
+	assert_int_equal(place_node_load(owner), 3 + 2);
+	/* So full that the target goes elsewhere. */
+	said.ts_clock = htonl((__u32)charged + 2);
+	said.load = htonl(130 << 16);
+	message_make(said, &segment, &in);
+	assert_int_equal(front_run(&in, &out), XDP_TX);
+	header = wrapped_read(&out, owner, &inner);
+	assert_int_not_equal(ntohs(header.node), owner);
+	assert_int_equal(header.reason, PLACE_REASON_OVERLOAD);
+	assert_int_equal(front_flow(&client).owner.node, owner);
+	/* Who isn't the owner is not answered. */
+	said.sender = htons(another(owner));
+	message_make(said, &segment, &in);
+	assert_dropped(&in, FRONT_COUNT_STALE);
+}
+
 static void only_the_owner_is_believed(void **state)
 {
-	static const enum baton_type types[] = {BATON_RETURN, BATON_CONFIRM, BATON_RELEASE};
+	static const enum baton_type types[] = {BATON_RETURN, BATON_CONFIRM, BATON_RELEASE,
+						BATON_ASK};
 	struct client client = CLIENT;
 	struct front_flow before, after;
 	struct baton_header said;
@@ -144,7 +198,7 @@ static void only_the_owner_is_believed(void **state)
 	owner = ntohs(client_request(&client, GET).node);
 	client_segment(&client, ACK | PSH, GET, &segment);
 	before = front_flow(&client);
-	for (unsigned int i = 0; i < 3; i++) {
+	for (unsigned int i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
 		said = message(&client, types[i], another(owner));
 		said.node = htons(owner);
 		message_make(said, &segment, &in);
@@ -339,15 +393,11 @@ static void a_forgotten_flow_is_reset(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(a_return_names_the_next_owner),
-		T(the_front_chooses),
-		T(only_the_owner_is_believed),
-		T(forged_and_old_headers),
-		T(the_other_key),
-		T(a_confirmation_ends_the_wrapping),
-		T(a_release_ends_the_flow),
-		T(astray_segments_find_the_owner),
-		T(a_forgotten_flow_is_reset),
+		T(a_return_names_the_next_owner),    T(the_front_chooses),
+		T(a_question_is_answered),	     T(only_the_owner_is_believed),
+		T(forged_and_old_headers),	     T(the_other_key),
+		T(a_confirmation_ends_the_wrapping), T(a_release_ends_the_flow),
+		T(astray_segments_find_the_owner),   T(a_forgotten_flow_is_reset),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

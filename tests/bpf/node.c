@@ -231,6 +231,146 @@ static void test_leave_by_fin(void **state)
 	(void)state;
 }
 
+/* The client's next request, whose service has a central policy, goes out as a question, whole; the
+ * server hears nothing of it. */
+static struct baton_header question(const struct flow *flow)
+{
+	struct frame frame;
+	struct seen seen;
+
+	segment(flow, &frame, TCP_PSH, REQUEST);
+	assert_int_equal(wire_send(&wire, &frame), 0);
+	do
+		expect_frame(flow, &frame, &seen);
+	while (!seen.wrapped);
+	assert_true(seen.mac_good);
+	assert_int_equal(seen.header.type, BATON_ASK);
+	assert_int_equal(seen.header.node, 0);
+	assert_int_equal(ntohs(seen.header.sender), SELF);
+	assert_int_equal(ntohl(seen.header.generation), flow->generation);
+	assert_int_equal(ntohl(seen.header.seq), flow->seq);
+	assert_int_equal(ntohl(seen.header.load), 0);
+	assert_int_equal(seen.inner_length, (flow->six ? 40 : 20) + 32 + strlen(REQUEST));
+	assert_memory_equal(seen.inner + seen.inner_length - strlen(REQUEST), REQUEST,
+			    strlen(REQUEST));
+	return seen.header;
+}
+
+static void reply_make(const struct flow *flow, struct frame *frame, struct baton_header header,
+		       uint32_t to)
+{
+	header.type = BATON_ANSWER;
+	header.node = htons(to);
+	header.sender = htons(BATON_FRONT(0));
+	segment(flow, frame, TCP_PSH, REQUEST);
+	frame_wrap(&wire, frame, &header, FRONT4, NODE4, key);
+}
+
+static uint64_t received(void)
+{
+	struct node_load load;
+	uint32_t zero = 0;
+
+	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(node->maps.node_load), &zero, &load), 0);
+	return load.received;
+}
+
+static void test_asks(void **state)
+{
+	ROOT_ONLY();
+	for (int six = 0; six < 2; six++) {
+		struct flow flow = flow_new(six);
+		struct baton_header asked;
+		struct frame frame;
+		struct seen seen;
+		uint64_t before;
+		int fd;
+
+		place_by(PLACE_LARD, PLACE_WANT_CENTRAL_LOAD, HERE);
+		fd = begin(&flow);
+		answer(&flow, fd, RESPONSE);
+		before = received();
+		/* Stay: the same socket gets it. */
+		asked = question(&flow);
+		assert_int_equal(ntohl(asked.ts_clock), before);
+		reply_make(&flow, &frame, asked, SELF);
+		assert_int_equal(wire_send(&wire, &frame), 0);
+		expect_request(fd, REQUEST);
+		assert_int_equal(accept_now(&flow, 0), -1);
+		assert_int_equal(received(), before + 1);
+		assert_dropped(&frame, ANSWERED_LATE);
+		flow.seq += strlen(REQUEST);
+		answer(&flow, fd, RESPONSE);
+		/* No answer: the client's repeat is served here, and an answer then is too late. */
+		asked = question(&flow);
+		before = counter(NODE_COUNT_UNANSWERED);
+		segment(&flow, &frame, TCP_PSH, REQUEST);
+		assert_int_equal(wire_send(&wire, &frame), 0);
+		expect_request(fd, REQUEST);
+		assert_int_equal(counter(NODE_COUNT_UNANSWERED), before + 1);
+		reply_make(&flow, &frame, asked, OTHER);
+		assert_dropped(&frame, ANSWERED_LATE);
+		flow.seq += strlen(REQUEST);
+		answer(&flow, fd, RESPONSE);
+		/* An answer of another generation is nobody's. Another node: the flow goes. */
+		asked = question(&flow);
+		asked.generation = htonl(flow.generation - 1);
+		reply_make(&flow, &frame, asked, OTHER);
+		assert_dropped(&frame, STALE);
+		asked.generation = htonl(flow.generation);
+		reply_make(&flow, &frame, asked, OTHER);
+		assert_int_equal(wire_send(&wire, &frame), 0);
+		do
+			expect_frame(&flow, &frame, &seen);
+		while (!seen.wrapped);
+		assert_true(seen.mac_good);
+		assert_int_equal(seen.header.type, BATON_RETURN);
+		assert_int_equal(ntohs(seen.header.node), OTHER);
+		assert_int_equal(ntohl(seen.header.seq), flow.seq);
+		assert_int_equal(recv(fd, &before, 1, 0), -1);
+		assert_int_equal(errno, ECONNRESET);
+		assert_int_equal(flow_state(&flow), HELD_LEFT);
+		close(fd);
+	}
+	place_at(HERE);
+	(void)state;
+}
+
+/* What is in service is known at any time: connections that end in the middle leave nothing. */
+static void test_load(void **state)
+{
+	static const uint8_t ends[] = {TCP_RST, 0};
+	struct node_load load;
+	struct frame frame;
+	uint32_t zero = 0;
+	int64_t before;
+
+	ROOT_ONLY();
+	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(node->maps.node_load), &zero, &load), 0);
+	before = load.in_service;
+	for (unsigned int i = 0; i < sizeof(ends); i++) {
+		struct linger hard = {.l_onoff = 1};
+		struct flow flow = flow_new(false);
+		struct seen seen;
+		int fd = begin(&flow);
+
+		bpf_map_lookup_elem(bpf_map__fd(node->maps.node_load), &zero, &load);
+		assert_int_equal(load.in_service, before + 1);
+		if (ends[i]) {
+			segment(&flow, &frame, ends[i], NULL);
+			assert_int_equal(wire_send(&wire, &frame), 0);
+		} else {
+			setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+		}
+		close(fd);
+		if (!ends[i])
+			expect_frame(&flow, &frame, &seen);
+		bpf_map_lookup_elem(bpf_map__fd(node->maps.node_load), &zero, &load);
+		assert_int_equal(load.in_service, before);
+	}
+	(void)state;
+}
+
 /* While a response is not acknowledged, or has not ended, the flow stays. */
 static void test_stays_until_quiet(void **state)
 {
@@ -665,12 +805,20 @@ static void test_no_listener(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_first_handoff),	 cmocka_unit_test(test_repeated_handoff),
-		cmocka_unit_test(test_leave_and_return), cmocka_unit_test(test_stays_until_quiet),
-		cmocka_unit_test(test_leave_by_fin),	 cmocka_unit_test(test_ends_of_responses),
-		cmocka_unit_test(test_time_wait),	 cmocka_unit_test(test_oust_established),
-		cmocka_unit_test(test_parked),		 cmocka_unit_test(test_refused_headers),
-		cmocka_unit_test(test_bare_segments),	 cmocka_unit_test(test_egress),
+		cmocka_unit_test(test_first_handoff),
+		cmocka_unit_test(test_repeated_handoff),
+		cmocka_unit_test(test_leave_and_return),
+		cmocka_unit_test(test_asks),
+		cmocka_unit_test(test_load),
+		cmocka_unit_test(test_stays_until_quiet),
+		cmocka_unit_test(test_leave_by_fin),
+		cmocka_unit_test(test_ends_of_responses),
+		cmocka_unit_test(test_time_wait),
+		cmocka_unit_test(test_oust_established),
+		cmocka_unit_test(test_parked),
+		cmocka_unit_test(test_refused_headers),
+		cmocka_unit_test(test_bare_segments),
+		cmocka_unit_test(test_egress),
 		cmocka_unit_test(test_no_listener),
 	};
 

@@ -66,10 +66,11 @@ static __attribute__((unused)) void put(struct bpf_map *map, const void *map_key
 }
 
 /* Every request belongs to `which` from now on. */
-static __attribute__((unused)) void place_at(uint32_t which)
+static __attribute__((unused)) void place_by(enum place_policy policy, uint32_t wants,
+					     uint32_t which)
 {
-	struct place_pool pool = {.policy = PLACE_HRW,
-				  .wants = PLACE_WANT_TARGET,
+	struct place_pool pool = {.policy = policy,
+				  .wants = wants,
 				  .flags = PLACE_EVEN,
 				  .up = 1,
 				  .count = 1,
@@ -82,6 +83,11 @@ static __attribute__((unused)) void place_at(uint32_t which)
 	put(node->maps.place_members, &at, &member);
 	put(node->maps.place_pools, &at, &pool);
 	put(node->maps.place_state, &at, &filled);
+}
+
+static __attribute__((unused)) void place_at(uint32_t which)
+{
+	place_by(PLACE_HRW, PLACE_WANT_TARGET, which);
 }
 
 static __attribute__((unused)) int listen_at(int family)

@@ -69,6 +69,15 @@ class Lab:
         assert "error" not in answer, answer
         return answer
 
+    def node_status(self, name):
+        """What a node's daemon says of itself on its control socket."""
+        with socket.socket(socket.AF_UNIX) as control:
+            control.settimeout(PATIENCE)
+            control.connect(os.path.join(self.run_folder, "node-%s.sock" % name))
+            control.sendall(b'{"command": "status"}\n')
+            with control.makefile() as answers:
+                return json.loads(answers.readline())
+
     def node(self, name):
         return next(node for node in self.status()["nodes"] if node["name"] == name)
 

@@ -8,6 +8,7 @@
  *	a node's message -----> checked; RETURN makes another node the owner   front_peer.h
  *	of a flow not known --> perhaps another front's: nodes are asked       front_ask.h
  *	ICMP about a flow ----> to its node                                    front_icmp.h
+ *	a node's answer ------> where services are translated: to the client   front_nat.h
  *	all else -------------> the host's own stack
  *
  * docs/architecture.md tells the whole; wire/front.h what an entry is.
@@ -62,7 +63,7 @@ INLINE int front_tcp(struct xdp_md *ctx, struct front_work *work, struct tcphdr 
 		counters = service_counters(flow->service);
 	} else {
 		if (!service_find(work, IPPROTO_TCP))
-			return XDP_PASS;
+			return nat_return(ctx, IPPROTO_TCP);
 		counters = service_counters(work->service.id);
 	}
 	count(FRONT_COUNT_PACKETS);
@@ -148,7 +149,7 @@ INLINE int front_datagram(struct xdp_md *ctx, struct front_work *work, const str
 	segment->key.vip_port = udp->dest;
 	segment->flags = 0;
 	if (!service_find(work, IPPROTO_UDP))
-		return XDP_PASS;
+		return nat_return(ctx, IPPROTO_UDP);
 	count(FRONT_COUNT_PACKETS);
 	count_more(FRONT_COUNT_BYTES_IN, frame_length(ctx));
 	counters = service_counters(work->service.id);

@@ -5,6 +5,7 @@
 #define BATON_BPF_FRONT_ICMP_H
 
 #include "bpf/front_flow.h"
+#include "bpf/front_nat.h"
 
 /* Sends the frame in hand to the owner of the flow that its inner packet, source VIP, is of;
  * `inner` is where the headers of that begin in the frame. Passes what is about no flow. */
@@ -52,10 +53,15 @@ SUBPROGRAM int icmp_error(struct xdp_md *ctx, __u32 inner, __u32 protocol)
 		owner = owner_of(owner_load(flow)).node;
 	} else {
 		key.flow = segment->key;
+		segment->protocol = protocol;
 		forwarded = bpf_map_lookup_elem(&layer4, &key);
 		if (!forwarded)
-			return XDP_PASS;
+			return nat_icmp_out(ctx, inner, key.protocol);
 		owner = forwarded->node;
+		if (service_find(work, key.protocol) && work->service.forward == FORWARD_NAT) {
+			count(FRONT_COUNT_ICMP);
+			return nat_icmp_in(ctx, inner, owner);
+		}
 	}
 	node = node_entry(owner);
 	if (!node)

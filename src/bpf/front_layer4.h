@@ -5,6 +5,7 @@
 #define BATON_BPF_FRONT_LAYER4_H
 
 #include "bpf/front_answer.h"
+#include "bpf/front_nat.h"
 #include "bpf/front_place.h"
 #include "bpf/front_send.h"
 
@@ -47,6 +48,15 @@ INLINE int layer4_goes_on(const struct layer4_flow *flow, const struct segment *
 	return !(segment->flags & TCP_SYN) || !flow->closed;
 }
 
+/* Sends the packet in hand to the node. Returns what the program has to return. */
+INLINE int layer4_out(struct xdp_md *ctx, const struct front_work *work, const struct cluster *here,
+		      const struct node_entry *entry, __u32 node, __u32 protocol)
+{
+	if (work->service.forward == FORWARD_NAT)
+		return nat_send(ctx, node, protocol);
+	return send_bare(ctx, here, entry, node);
+}
+
 /* A packet to work->service, a layer-4 one. Returns what the program has to return. */
 SUBPROGRAM int layer4_send(struct xdp_md *ctx, __u32 protocol)
 {
@@ -68,7 +78,7 @@ SUBPROGRAM int layer4_send(struct xdp_md *ctx, __u32 protocol)
 		entry = node_entry(node);
 		if (node <= 0 || !entry)
 			return XDP_DROP;
-		return send_bare(ctx, here, entry, node);
+		return layer4_out(ctx, work, here, entry, node, protocol);
 	}
 	key.flow = segment->key;
 	flow = bpf_map_lookup_elem(&layer4, &key);
@@ -79,7 +89,7 @@ SUBPROGRAM int layer4_send(struct xdp_md *ctx, __u32 protocol)
 			flow->seen = now;
 			if (segment->flags & (TCP_FIN | TCP_RST))
 				flow->closed = 1;
-			return send_bare(ctx, here, entry, node);
+			return layer4_out(ctx, work, here, entry, node, protocol);
 		}
 		/* Its node is gone: datagrams and SYNs go elsewhere, connections end. */
 		if (protocol == IPPROTO_TCP && !(segment->flags & TCP_SYN)) {
@@ -95,7 +105,7 @@ SUBPROGRAM int layer4_send(struct xdp_md *ctx, __u32 protocol)
 	fresh.seen = now;
 	fresh.node = node;
 	bpf_map_update_elem(&layer4, &key, &fresh, BPF_ANY);
-	return send_bare(ctx, here, entry, node);
+	return layer4_out(ctx, work, here, entry, node, protocol);
 }
 
 #endif

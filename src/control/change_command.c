@@ -18,7 +18,8 @@ struct options {
 	bool json, wait;
 	uint64_t wait_most;
 	const char *address, *address6; /* node */
-	const char *port, *protocol, *policy, *target, *place, *forward, *release, *switching;
+	const char *port, *protocol, *policy, *target, *place, *forward, *release, *switching,
+		*schedule;
 	const char *health, *path, *interval, *timeout;
 	uint64_t weight, rise, fall;
 	struct option_list addresses, nodes, services;
@@ -216,6 +217,7 @@ static json_t *entry_of(const struct options *options, const char *name)
 	set_text(entry, "target", options->target);
 	set_text(entry, "place", options->place);
 	set_text(entry, "forward", options->forward);
+	set_text(entry, "schedule", options->schedule);
 	set_text(entry, "release", options->release);
 	set_text(entry, "switch", options->switching);
 	set_text(health, "type", options->health);
@@ -390,8 +392,10 @@ static const struct option_spec service_options[] = {
 	 offsetof(struct options, target)},
 	{"place", 0, OPTION_TEXT, "WHERE", "where first requests are read: inline|spread [inline]",
 	 offsetof(struct options, place)},
-	{"forward", 0, OPTION_TEXT, "HOW", "direct|tunnel [direct]",
+	{"forward", 0, OPTION_TEXT, "HOW", "direct|tunnel|nat [direct]",
 	 offsetof(struct options, forward)},
+	{"schedule", 0, OPTION_TEXT, "WHAT", "udp: what is placed as one: flow|packet [flow]",
+	 offsetof(struct options, schedule)},
 	{"release", 0, OPTION_TEXT, "HOW", "how a socket that was left ends: rst|fin [rst]",
 	 offsetof(struct options, release)},
 	{"switch", 0, OPTION_TEXT, "yes|no", "whether connections move between requests [yes]",

@@ -183,6 +183,7 @@ static const struct field service_fields[] = {
 	{"forward", FIELD_CHOICE, SERVICE(forward), .choices = CONFIG_FORWARDS},
 	{"release", FIELD_CHOICE, SERVICE(release), .choices = CONFIG_RELEASES},
 	{"switch", FIELD_BOOL, SERVICE(switching)},
+	{"schedule", FIELD_CHOICE, SERVICE(schedule), .choices = CONFIG_SCHEDULES},
 	{"health", FIELD_OTHER, SERVICE(health), .read = read_health},
 	{"pools", FIELD_OTHER, offsetof(struct service_reading, pools), .read = keep_list},
 	{"rules", FIELD_OTHER, offsetof(struct service_reading, rules), .read = keep_list},
@@ -249,10 +250,15 @@ static void read_services(struct schema *schema, const struct schema_node *list,
 		if (place_policy_by_name(service->policy) < 0)
 			schema_error(schema, service->line, "policy", "'%s' is none of %s",
 				     service->policy, place_policy_names());
-		if (service->forward == FORWARD_NAT)
-			schema_error(schema, service->line, "forward",
-				     "nat is not in this version; direct and tunnel are, and need "
-				     "the service's addresses on each node");
+		if (service->forward == FORWARD_NAT &&
+		    (service->protocol == PROTOCOL_HTTP || service->protocol == PROTOCOL_TLS))
+			schema_error(
+				schema, service->line, "forward",
+				"nat is for tcp and udp: http and tls go direct or tunnel, and "
+				"need the service's addresses on each node");
+		if (service->schedule == SCHEDULE_PACKET && service->protocol != PROTOCOL_UDP)
+			schema_error(schema, service->line, "schedule",
+				     "packet is for udp: a connection's packets belong together");
 		if (service->forward == FORWARD_TUNNEL &&
 		    (service->protocol == PROTOCOL_TCP || service->protocol == PROTOCOL_UDP))
 			schema_error(schema, service->line, "forward",

@@ -33,6 +33,7 @@ enum {
 #define CONFIG_PLACES	 "inline|spread"
 #define CONFIG_FORWARDS	 "direct|tunnel|nat"
 #define CONFIG_RELEASES	 "rst|fin"
+#define CONFIG_SCHEDULES "flow|packet"
 #define CONFIG_HEALTHS	 "none|tcp|http"
 #define CONFIG_LOGS	 "none|combined|json"
 
@@ -40,6 +41,7 @@ enum xdp_choice { XDP_AUTO, XDP_NATIVE, XDP_GENERIC };
 enum protocol_choice { PROTOCOL_HTTP, PROTOCOL_TLS, PROTOCOL_TCP, PROTOCOL_UDP };
 enum target_choice { TARGET_PATH, TARGET_URL };
 enum place_choice { PLACE_INLINE, PLACE_SPREAD };
+enum schedule_choice { SCHEDULE_FLOW, SCHEDULE_PACKET };
 enum health_choice { HEALTH_NONE, HEALTH_TCP, HEALTH_HTTP };
 enum log_choice { LOG_NONE, LOG_COMBINED, LOG_JSON };
 
@@ -100,6 +102,7 @@ struct config_service {
 	int place;		 /* enum place_choice */
 	int forward;		 /* enum forward_kind */
 	int release;		 /* enum release_kind */
+	int schedule;		 /* enum schedule_choice, of UDP */
 	bool switching;		 /* later requests may go to another node */
 	struct config_health health;
 	struct config_pool pools[CONFIG_POOL_SLOTS]; /* there may be unused ones between */

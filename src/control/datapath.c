@@ -331,7 +331,8 @@ static void service_value(const struct registry_service *from, uint32_t id, stru
 	value->rcv_wscale = RCV_WSCALE;
 	value->flags |= (settings->target == TARGET_URL ? SERVICE_KEEP_QUERY : 0) |
 			(settings->place == PLACE_SPREAD ? SERVICE_SPREAD : 0) |
-			(settings->switching ? 0 : SERVICE_NO_SWITCH);
+			(settings->switching ? 0 : SERVICE_NO_SWITCH) |
+			(settings->schedule == SCHEDULE_PACKET ? SERVICE_PACKET : 0);
 }
 
 /* Writes the rules of a service into the set that doesn't hold, and makes that the one to name in
@@ -553,6 +554,7 @@ int datapath_publish(struct datapath *datapath, const struct registry *registry)
 			continue;
 		datapath->cluster.node_most = id;
 		entry->address = node->address;
+		entry->address6 = node->address6;
 		entry->state = (__u8)registry_node_state(registry, id);
 		entry->weight = node->weight;
 	}

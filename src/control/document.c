@@ -133,6 +133,7 @@ static json_t *service_section(const struct registry *registry, uint32_t id)
 	set_choice(object, "place", CONFIG_PLACES, s->place);
 	set_choice(object, "forward", CONFIG_FORWARDS, s->forward);
 	set_choice(object, "release", CONFIG_RELEASES, s->release);
+	set_choice(object, "schedule", CONFIG_SCHEDULES, s->schedule);
 	json_object_set_new(object, "switch", json_boolean(s->switching));
 	set_choice(health, "type", CONFIG_HEALTHS, s->health.type);
 	json_object_set_new(health, "path", json_string(s->health.path));

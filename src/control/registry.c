@@ -368,7 +368,7 @@ static json_t *json_service(const struct registry *registry, uint32_t id)
 							service->member[node] == MEMBER_UP, "pools",
 							service->pools[node]));
 	return json_pack("{s:i, s:s, s:o, s:i, s:i, s:s, s:i, s:i, s:i, s:i, s:b, s:o, "
-			 "s:{s:i, s:s, s:s, s:I, s:I, s:i, s:i}, s:o, s:o}",
+			 "s:{s:i, s:s, s:s, s:I, s:I, s:i, s:i}, s:o, s:o, s:i}",
 			 "id", id, "name", s->name, "addresses", addresses, "port", s->port,
 			 "protocol", s->protocol, "policy", s->policy, "target", s->target, "place",
 			 s->place, "forward", s->forward, "release", s->release, "switch",
@@ -376,7 +376,7 @@ static json_t *json_service(const struct registry *registry, uint32_t id)
 			 s->health.path, "host", s->health.host, "interval",
 			 (json_int_t)s->health.interval, "timeout", (json_int_t)s->health.timeout,
 			 "rise", s->health.rise, "fall", s->health.fall, "pools", json_pools(s),
-			 "rules", json_rules(s));
+			 "rules", json_rules(s), "schedule", s->schedule);
 }
 
 json_t *registry_snapshot(const struct registry *registry)
@@ -500,13 +500,14 @@ static bool restore_service(struct registry *registry, json_t *json)
 	if (service->used ||
 	    json_unpack(json,
 			"{s:s, s:o, s:i, s:i, s:s, s:i, s:i, s:i, s:i, s:b, s:o, "
-			"s:{s:i, s:s, s:s, s:I, s:I, s:i, s:i}, s:o, s:o}",
+			"s:{s:i, s:s, s:s, s:I, s:I, s:i, s:i}, s:o, s:o, s:i}",
 			"name", &name, "addresses", &addresses, "port", &port, "protocol",
 			&s->protocol, "policy", &policy, "target", &s->target, "place", &s->place,
 			"forward", &s->forward, "release", &s->release, "switch", &switching,
 			"members", &members, "health", "type", &s->health.type, "path", &path,
 			"host", &host, "interval", &interval, "timeout", &timeout, "rise", &rise,
-			"fall", &fall, "pools", &pools, "rules", &rules) ||
+			"fall", &fall, "pools", &pools, "rules", &rules, "schedule",
+			&s->schedule) ||
 	    !restore_pools(s, pools) || !restore_rules(s, rules) || port < 1 || port > 65535 ||
 	    interval < 0 || timeout < 0 || rise < 0 || fall < 0 || s->protocol < PROTOCOL_HTTP ||
 	    s->protocol > PROTOCOL_UDP || !copy_text(s->name, sizeof(s->name), name) ||

@@ -161,7 +161,7 @@ static int add_host(const struct topology *topology, const char *host, const cha
 	buffer_format(&lines,
 		      "link set lo up\naddr add %s/16 dev eth0\naddr add %s/64 dev eth0 nodad\n",
 		      address, address6);
-	if (node)
+	if (node && !topology->nat)
 		buffer_text(&lines, "addr add " LAB_VIP "/32 dev lo\naddr add " LAB_VIP6
 				    "/128 dev lo nodad\n");
 	if (front)
@@ -170,6 +170,12 @@ static int add_host(const struct topology *topology, const char *host, const cha
 	for (int i = 1; !strcmp(host, "client") && i <= LAB_CLIENT_ADDRESSES; i++)
 		buffer_format(&lines, "addr add 10.77.1.%d/32 dev eth0\n", i);
 	buffer_text(&lines, "link set eth0 up\n");
+	if (node && topology->nat) {
+		buffer_text(&lines, "route add 10.77.0.1/32 via 10.77.0.2\n"
+				    "route add fd77::1/128 via fd77::2\n");
+		for (int i = 1; i <= LAB_CLIENT_ADDRESSES; i++)
+			buffer_format(&lines, "route add 10.77.1.%d/32 via 10.77.0.2\n", i);
+	}
 	if (!error)
 		error = ip_batch(netns, &lines);
 	buffer_release(&lines);

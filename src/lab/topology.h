@@ -6,7 +6,7 @@
  *	nodeN .0.(10+N)+	10.77.0.0/16 and fd77::/64 on every host's eth0
  *
  * The VIP, 10.77.0.100 and fd77::100, is on every node's lo and on the front's eth0; the front
- *alone answers ARP and neighbour solicitations for it. Namespaces are called baton-LAB-HOST. */
+ * alone answers ARP and neighbour solicitations for it. Namespaces are called baton-LAB-HOST. */
 #ifndef BATON_LAB_TOPOLOGY_H
 #define BATON_LAB_TOPOLOGY_H
 
@@ -24,6 +24,7 @@ struct topology {
 	const struct option_list *extra; /* further hosts, .0.201 and on; may be NULL */
 	/* These hosts' ports are left off the bridge, for a line; or all. */
 	bool delay, origin_delay, impair;
+	bool nat; /* nodes have no VIP, and the front is their way to the client */
 };
 
 /* "baton-LAB-HOST" into `text` of `room` bytes. Returns text. */

@@ -47,8 +47,10 @@ static const struct option_spec options[] = {
 	 offsetof(struct values, root)},
 	{"place", 0, OPTION_TEXT, "WHERE", "where first requests are read: inline|spread [inline]",
 	 offsetof(struct values, place), .choices = "inline|spread"},
-	{"forward", 0, OPTION_TEXT, "HOW", "how segments reach a node: direct|tunnel [direct]",
-	 offsetof(struct values, forward), .choices = "direct|tunnel"},
+	{"forward", 0, OPTION_TEXT, "HOW",
+	 "how packets reach a node: direct|tunnel|nat, which makes every service one of layer 4 "
+	 "[direct]",
+	 offsetof(struct values, forward), .choices = "direct|tunnel|nat"},
 	{"release", 0, OPTION_TEXT, "HOW", "how a socket that was left ends: rst|fin [rst]",
 	 offsetof(struct values, release), .choices = "rst|fin"},
 	{"query", 0, OPTION_FLAG, NULL, "what is behind '?' is part of the target",
@@ -97,6 +99,12 @@ static const struct option_spec options[] = {
 	{0},
 };
 
+/* Nodes without the VIP: connections are translated by the front, and not looked into. */
+static bool through_front(const struct values *values)
+{
+	return !strcmp(values->forward, "nat");
+}
+
 static int write_key(const char *lab)
 {
 	unsigned char key[32];
@@ -123,10 +131,12 @@ static void add_tls(const struct values *values, struct buffer *text)
 		if (!count++)
 			buffer_format(text,
 				      "  - name: secure\n    addresses: [" LAB_VIP ", \"" LAB_VIP6
-				      "\"]\n    port: 443\n    protocol: tls\n    policy: %s\n"
+				      "\"]\n    port: 443\n    protocol: %s\n    forward: %s\n"
+				      "    policy: %s\n"
 				      "    health: {type: tcp, interval: 1s, timeout: 5s}\n"
 				      "    nodes: [",
-				      values->policy);
+				      through_front(values) ? "tcp" : "tls",
+				      through_front(values) ? "nat" : "direct", values->policy);
 		buffer_format(text, "%snode%u", count > 1 ? ", " : "", i);
 	}
 	if (count)
@@ -156,11 +166,12 @@ static int write_config(const struct values *values)
 	buffer_format(&text,
 		      "services:\n  - name: web\n    addresses: [" LAB_VIP ", \"" LAB_VIP6
 		      "\"]\n    port: 80\n"
-		      "    protocol: http\n    policy: %s\n    target: %s\n    place: %s\n    "
+		      "    protocol: %s\n    policy: %s\n    target: %s\n    place: %s\n    "
 		      "forward: %s\n"
 		      "    release: %s\n    health: {type: %s, interval: 1s, timeout: 5s}\n",
-		      values->policy, values->query ? "url" : "path", values->place,
-		      values->forward, values->release,
+		      through_front(values) ? "tcp" : "http", values->policy,
+		      values->query ? "url" : "path", values->place, values->forward,
+		      values->release,
 		      /* A forward proxy has no page of its own. */
 		      values->proxy ? "tcp" : "http, path: /health");
 	add_tls(values, &text);
@@ -309,8 +320,10 @@ static void add_lines(const struct values *values, json_t *list)
 static int build(const struct values *values, const char *root, const char *origin_root,
 		 const struct cache_options *cache)
 {
-	struct topology topology = {values->name,      (unsigned int)values->nodes, &values->hosts,
-				    values->delay > 0, values->origin_delay > 0,    values->impair};
+	struct topology topology = {
+		values->name,	      (unsigned int)values->nodes, &values->hosts,
+		values->delay > 0,    values->origin_delay > 0,	   values->impair,
+		through_front(values)};
 	struct bounds bounds = {&values->cpu, &values->rate};
 	json_t *list = json_array();
 	char kind[SERVER_KIND], part[STATE_ROOM];

@@ -52,8 +52,9 @@ struct node_entry {
 	__u8 reachable;		/* mac is valid */
 	__u32 ifindex;		/* of the device towards it; 0: where the segment came in */
 	__u32 weight;
+	struct address address6; /* IPv6 besides; zero: none. For nat, on the front */
 };
-WIRE_SIZE(struct node_entry, 32);
+WIRE_SIZE(struct node_entry, 48);
 
 /* Map `cluster`: ARRAY of one. */
 struct cluster {
@@ -83,7 +84,7 @@ WIRE_OFFSET(struct cluster, clock_offset, 64);
 WIRE_OFFSET(struct cluster, port, 80);
 WIRE_OFFSET(struct cluster, address4, 92);
 WIRE_OFFSET(struct cluster, fronts, 132);
-WIRE_OFFSET(struct cluster, began_ns, 392);
+WIRE_OFFSET(struct cluster, began_ns, 520);
 
 /* Why a node was chosen, or why no handoff was made: counted by the programs, shown by status,
  * flows and trace. */

@@ -130,6 +130,10 @@ WIRE_SIZE(struct node_service_counters, 160);
 	X(ICMP, "icmp", "ICMP errors about a flow, sent to its node")                              \
 	X(LAYER4, "layer4", "packets of services that only forward")                               \
 	X(LAYER4_FLOWS, "layer4_flows", "flows of such services placed")                           \
+	X(NAT_IN, "nat_in", "packets translated for a node")                                       \
+	X(NAT_OUT, "nat_out", "packets of nodes translated for a client")                          \
+	X(NAT_CLASHES, "nat_clashes",                                                              \
+	  "packets dropped: the same client port talks to the same node by another VIP")           \
 	X(FALLBACK_SPLIT, "fallback_split", "placed by client: the request's head was not whole")  \
 	X(FALLBACK_NOT_HTTP, "fallback_not_http", "placed by client: not what the service speaks") \
 	X(FALLBACK_NO_HOST, "fallback_no_host", "placed by path alone, or by client: no name")

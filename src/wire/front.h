@@ -132,6 +132,16 @@ struct layer4_flow {
 };
 WIRE_SIZE(struct layer4_flow, 8);
 
+/* Map `nat_back`: LRU_HASH of struct layer4_key -> struct nat_back. Of a client and a node that
+ * does not carry the VIP: `vip` and `vip_port` of the key are the node's own address and port. */
+struct nat_back {
+	struct address vip; /* what the client knows the node by */
+	__u32 ifindex;	    /* where the client's packets come from */
+	__u8 mac[6];
+	__u16 zero;
+};
+WIRE_SIZE(struct nat_back, 28);
+
 /* `front_sweep` (BPF_PROG_TEST_RUN, this as context): goes over the whole table once, forgets what
  * is to be forgotten, counts the rest. `idle_ticks`: an open flow silent for so long is forgotten.
  */

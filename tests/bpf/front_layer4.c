@@ -25,6 +25,8 @@ static int reset(void **state)
 
 	while (!bpf_map_get_next_key(bpf_map__fd(front->maps.layer4), NULL, &key))
 		assert_int_equal(bpf_map_delete_elem(bpf_map__fd(front->maps.layer4), &key), 0);
+	while (!bpf_map_get_next_key(bpf_map__fd(front->maps.nat_back), NULL, &key))
+		assert_int_equal(bpf_map_delete_elem(bpf_map__fd(front->maps.nat_back), &key), 0);
 	return front_reset(state);
 }
 
@@ -240,6 +242,259 @@ static void udp_datagram_by_datagram(void **state)
 			 -ENOENT);
 }
 
+/* ---- nat ---- */
+
+static struct address node_address(unsigned int node, bool six)
+{
+	struct address address = run_address(six ? "fd77::10" : "10.77.0.10");
+
+	address.words[3] = htonl(ntohl(address.words[3]) + node);
+	return address;
+}
+
+static void nat_begins(void)
+{
+	struct service service = {.id = 1,
+				  .pool = POOL,
+				  .kind = SERVICE_LAYER4,
+				  .forward = FORWARD_NAT,
+				  .rcv_wscale = RCV_WSCALE};
+	struct service_key udp = {
+		.vip = vip4, .port = htons(SERVICE_PORT), .protocol = IPPROTO_UDP};
+
+	for (__u32 id = 1; id <= NODES; id++) {
+		struct node_entry node = {.mac = {2, 0, 0, 0, 1, id},
+					  .state = NODE_UP,
+					  .reachable = 1,
+					  .address = node_address(id, false),
+					  .address6 = node_address(id, true)};
+
+		front_map_set(front->maps.nodes, &id, &node);
+	}
+	front_services(service);
+	front_map_set(front->maps.services, &udp, &service);
+	udp.vip = vip6;
+	front_map_set(front->maps.services, &udp, &service);
+}
+
+static const unsigned char *ip_of(const struct frame *frame)
+{
+	return frame->bytes + 14;
+}
+
+/* The sum of what the transport's checksum covers, pseudo header included: right if 0xffff. */
+static unsigned int transport_sum(const unsigned char *ip, unsigned int length)
+{
+	bool six = *ip >> 4 == 6;
+	unsigned int header = six ? 40 : 20, sum;
+
+	sum = run_sum(ip + (six ? 8 : 12), six ? 32 : 8, length - header + ip[six ? 6 : 9]);
+	return run_sum(ip + header, length - header, sum);
+}
+
+static void assert_address(const unsigned char *ip, bool source, const struct address *is)
+{
+	bool six = *ip >> 4 == 6;
+
+	if (six)
+		assert_memory_equal(ip + (source ? 8 : 24), is, 16);
+	else
+		assert_memory_equal(ip + (source ? 12 : 16), &is->words[3], 4);
+}
+
+/* The frame turned round: what its receiver would answer with the same bytes. */
+static void turned(const struct frame *frame, struct frame *back)
+{
+	unsigned int size = *ip_of(frame) >> 4 == 6 ? 16 : 4, at = size == 16 ? 22 : 26;
+
+	*back = *frame;
+	memcpy(back->bytes, front_mac, 6);
+	memcpy(back->bytes + 6, frame->bytes, 6);
+	memcpy(back->bytes + at, frame->bytes + at + size, size);
+	memcpy(back->bytes + at + size, frame->bytes + at, size);
+	memcpy(back->bytes + at + 2 * size, frame->bytes + at + 2 * size + 2, 2);
+	memcpy(back->bytes + at + 2 * size + 2, frame->bytes + at + 2 * size, 2);
+}
+
+/* There and back: addresses and checksums of both ways. Returns the node. */
+static unsigned int nat_both_ways(const struct client *client, const struct frame *in)
+{
+	unsigned int node, length = in->length - 14;
+	struct address own;
+	struct frame out, back, heard;
+
+	assert_int_equal(front_run(in, &out), XDP_TX);
+	node = out.bytes[5];
+	assert_in_range(node, 1, NODES);
+	own = node_address(node, client->six);
+	assert_int_equal(out.length, in->length);
+	assert_memory_equal(out.bytes + 6, front_mac, 6);
+	assert_address(ip_of(&out), true, client->six ? &client6 : &client4);
+	assert_address(ip_of(&out), false, &own);
+	if (!client->six)
+		assert_int_equal(run_sum(ip_of(&out), 20, 0), 0xffff);
+	assert_int_equal(transport_sum(ip_of(&out), length), 0xffff);
+	turned(&out, &back);
+	assert_int_equal(front_run(&back, &heard), XDP_TX);
+	assert_memory_equal(heard.bytes, client_mac, 6);
+	assert_memory_equal(heard.bytes + 6, front_mac, 6);
+	assert_address(ip_of(&heard), true, client->six ? &vip6 : &vip4);
+	assert_address(ip_of(&heard), false, client->six ? &client6 : &client4);
+	if (!client->six)
+		assert_int_equal(run_sum(ip_of(&heard), 20, 0), 0xffff);
+	assert_int_equal(transport_sum(ip_of(&heard), length), 0xffff);
+	return node;
+}
+
+static void checksum_fill(struct frame *frame)
+{
+	unsigned char *ip = frame->bytes + 14, *field = ip + (*ip >> 4 == 6 ? 40 : 20) + 6;
+	unsigned int sum = ~transport_sum(ip, frame->length - 14) & 0xffff;
+
+	run_put16(field, sum ? sum : 0xffff);
+}
+
+static void nat_both_ways_tcp_and_udp(void **state)
+{
+	unsigned int seen[NODES + 1] = {0}, node;
+	struct client client = CLIENT;
+	struct frame in, out, back;
+
+	(void)state;
+	nat_begins();
+	for (int i = 0; i < 60; i++) {
+		client.port++;
+		client.six = i & 1;
+		client_segment(&client, SYN, NULL, &in);
+		node = nat_both_ways(&client, &in);
+		seen[node]++;
+		client_segment(&client, ACK | PSH, "anything", &in);
+		assert_int_equal(nat_both_ways(&client, &in), node);
+		datagram(&client, &in);
+		checksum_fill(&in);
+		nat_both_ways(&client, &in);
+	}
+	for (int i = 1; i <= NODES; i++)
+		assert_int_not_equal(seen[i], 0);
+	/* A datagram without a checksum gets none. */
+	client.six = false;
+	datagram(&client, &in);
+	assert_int_equal(front_run(&in, &out), XDP_TX);
+	assert_int_equal(run_get16(out.bytes + 40), 0);
+	/* What no client asked for is the host's own. */
+	turned(&out, &back);
+	run_put16(back.bytes + 36, client.port + 1);
+	assert_int_equal(front_run(&back, &out), XDP_PASS);
+}
+
+static void nat_refuses_two_vips_on_one_port(void **state)
+{
+	struct service service = {
+		.id = 2, .pool = POOL, .kind = SERVICE_LAYER4, .forward = FORWARD_NAT};
+	struct place_node node = {1, "n1", 1, PLACE_UP};
+	struct place_plan plan = {.policy = PLACE_HRW, .nodes = &node, .count = 1};
+	struct address first = vip4, second = run_address("10.77.0.101");
+	struct client client = CLIENT;
+	struct frame in, out;
+
+	(void)state;
+	nat_begins();
+	assert_int_equal(place_build(kernel_world, POOL, &plan), 0);
+	front_service(&second, service);
+	client_segment(&client, SYN, NULL, &in);
+	assert_int_equal(nat_both_ways(&client, &in), 1);
+	vip4 = second;
+	client_segment(&client, SYN, NULL, &in);
+	assert_dropped(&in, FRONT_COUNT_NAT_CLASHES);
+	/* The first one has ended: now it may. */
+	vip4 = first;
+	client_segment(&client, ACK | RST, NULL, &out);
+	assert_int_equal(front_run(&out, &out), XDP_TX);
+	vip4 = second;
+	assert_int_equal(nat_both_ways(&client, &in), 1);
+	vip4 = first;
+}
+
+/* An ICMP message of `type` from `source` to `destination` that quotes the IP packet of `quoted`.
+ */
+static void icmp_quotes(const struct frame *quoted, unsigned int type, unsigned int code,
+			const struct address *source, const struct address *destination,
+			struct frame *frame)
+{
+	bool six = *ip_of(quoted) >> 4 == 6;
+	unsigned int header = six ? 40 : 20, length = header + 8;
+	unsigned char *icmp = frame->bytes + 14 + header;
+
+	run_ethernet(frame->bytes, client_mac, front_mac, source);
+	run_ip(frame->bytes + 14, source, destination, six ? 58 : IPPROTO_ICMP, 8 + length);
+	memset(icmp, 0, 8);
+	icmp[0] = type;
+	icmp[1] = code;
+	memcpy(icmp + 8, ip_of(quoted), length);
+	frame->length = 14 + header + 8 + length;
+	run_put16(icmp + 2, ~(six ? transport_sum(ip_of(frame), frame->length - 14)
+				  : run_sum(icmp, 8 + length, 0)));
+}
+
+static void assert_icmp_good(const struct frame *frame)
+{
+	bool six = *ip_of(frame) >> 4 == 6;
+
+	if (six) {
+		assert_int_equal(transport_sum(ip_of(frame), frame->length - 14), 0xffff);
+	} else {
+		assert_int_equal(run_sum(ip_of(frame), 20, 0), 0xffff);
+		assert_int_equal(run_sum(frame->bytes + 34, frame->length - 34, 0), 0xffff);
+		assert_int_equal(run_sum(frame->bytes + 42, 20, 0), 0xffff);
+	}
+}
+
+static void nat_translates_icmp(void **state)
+{
+	(void)state;
+	nat_begins();
+	for (int i = 0; i < 4; i++) {
+		bool six = i & 1;
+		struct address router = run_address(six ? "fd77:9::9" : "10.77.9.9"), own;
+		unsigned int quoted = six ? 14 + 40 + 8 : 14 + 20 + 8;
+		struct client client = CLIENT;
+		struct frame in, out, back, heard, icmp;
+
+		client.six = six;
+		client.port += i;
+		if (i < 2) {
+			datagram(&client, &in);
+			checksum_fill(&in);
+		} else {
+			client_segment(&client, SYN, NULL, &in);
+		}
+		assert_int_equal(front_run(&in, &out), XDP_TX);
+		own = node_address(out.bytes[5], six);
+		/* The node says that nobody listens there. */
+		icmp_quotes(&out, six ? 1 : 3, six ? 4 : 3, &own, six ? &client6 : &client4, &icmp);
+		assert_int_equal(front_run(&icmp, &heard), XDP_TX);
+		assert_memory_equal(heard.bytes, client_mac, 6);
+		assert_address(ip_of(&heard), true, six ? &vip6 : &vip4);
+		assert_address(heard.bytes + quoted, false, six ? &vip6 : &vip4);
+		assert_icmp_good(&heard);
+		/* A router before the node: speaks for itself. */
+		icmp_quotes(&out, six ? 3 : 11, 0, &router, six ? &client6 : &client4, &icmp);
+		assert_int_equal(front_run(&icmp, &heard), XDP_TX);
+		assert_address(ip_of(&heard), true, &router);
+		assert_address(heard.bytes + quoted, false, six ? &vip6 : &vip4);
+		assert_icmp_good(&heard);
+		/* A router before the client tells the VIP that the node's packet is too big. */
+		turned(&out, &back);
+		assert_int_equal(front_run(&back, &heard), XDP_TX);
+		icmp_quotes(&heard, six ? 2 : 3, six ? 0 : 4, &router, six ? &vip6 : &vip4, &icmp);
+		assert_int_equal(front_run(&icmp, &heard), XDP_TX);
+		assert_int_equal(heard.bytes[5], out.bytes[5]);
+		assert_address(ip_of(&heard), false, &own);
+		assert_address(heard.bytes + quoted, true, &own);
+		assert_icmp_good(&heard);
+	}
+}
+
 #define T(name) cmocka_unit_test_setup(name, reset)
 
 int main(void)
@@ -249,6 +504,9 @@ int main(void)
 		T(tcp_from_the_syn_on),
 		T(udp_by_flow),
 		T(udp_datagram_by_datagram),
+		T(nat_both_ways_tcp_and_udp),
+		T(nat_refuses_two_vips_on_one_port),
+		T(nat_translates_icmp),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -98,7 +98,8 @@ static void wrong(void **state)
 	(void)state;
 	refused("port: 80\n", "prot: 80\n",
 		"f.yaml:13: prot: unknown key; known here: name, addresses, port, protocol, "
-		"policy, nodes, target, place, forward, release, switch, health, pools, rules\n"
+		"policy, nodes, target, place, forward, release, switch, schedule, health, pools, "
+		"rules\n"
 		"f.yaml:11: port: is missing; add it\n");
 	refused("port: 80\n", "port: 80000\n", "f.yaml:13: port: must lie between 1 and 65535\n");
 	refused("port: 80\n", "port: -1\n", "f.yaml:13: port: '-1' is no whole number\n");
@@ -113,10 +114,11 @@ static void wrong(void **state)
 	refused("name: node2", "name: node1",
 		"f.yaml:20: name: 'node1' is also the node of line 19; names must differ\n"
 		"f.yaml:15: nodes: there is no node 'node2'; it must be listed under 'nodes'\n");
-	refused("port: 25", "port: 25, forward: nat",
-		"f.yaml:17: forward: nat is not in this version; direct and tunnel are, and need "
-		"the "
-		"service's addresses on each node\n");
+	refused("policy: maglev", "forward: nat",
+		"f.yaml:11: forward: nat is for tcp and udp: http and tls go direct or tunnel, and "
+		"need the service's addresses on each node\n");
+	refused("port: 25", "port: 25, schedule: packet",
+		"f.yaml:17: schedule: packet is for udp: a connection's packets belong together\n");
 	refused("port: 25", "port: 25, forward: tunnel",
 		"f.yaml:17: forward: tunnel is for http and tls: tcp and udp go direct\n");
 	refused("port: 25", "port: 80",

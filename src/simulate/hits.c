@@ -51,6 +51,10 @@ static bool next_step(void *model, uint32_t index, uint64_t now, struct events_s
 		job->begun = now;
 		job->node = cluster_place(&run->trace->objects[job->object], index,
 					  random_next(&run->random), now, 0, 0);
+		if (run->setting->placements)
+			fprintf(run->setting->placements, "%s,%u,%zu,node%u\n",
+				place_policy_name(run->setting->policy), run->setting->nodes,
+				run->next, job->node);
 		job->phase = PHASE_LOOK;
 		*step = (struct events_step){2 * (job->node - 1), run->setting->hit_ns};
 		return true;

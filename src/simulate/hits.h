@@ -5,6 +5,8 @@
 #include "place/build.h"
 #include "simulate/workload.h"
 
+#include <stdio.h>
+
 struct hits_setting {
 	enum place_policy policy;
 	uint32_t nodes;
@@ -14,6 +16,7 @@ struct hits_setting {
 	uint64_t miss_ns; /* waiting for the origin, each miss */
 	double byte_ns;	  /* a node's link */
 	uint64_t seed;
+	FILE *placements; /* gets a line for each request, or NULL */
 };
 
 struct hits_result {

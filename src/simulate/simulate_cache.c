@@ -21,7 +21,7 @@
 enum { LIST_MAX = 64 };
 
 struct options {
-	const char *trace, *format, *policies, *nodes, *caches, *figures;
+	const char *trace, *format, *policies, *nodes, *caches, *figures, *placements;
 	uint64_t size, objects, requests, clients, seed;
 	double alpha, mbit;
 	uint64_t hit, miss; /* ns */
@@ -62,6 +62,10 @@ static const struct option_spec specs[] = {
 	 1e7},
 	{"seed", 0, OPTION_COUNT, "N", "of random numbers [1]", AT(seed)},
 	{"figures", 0, OPTION_TEXT, "DIR", "write hits.svg and balance.svg there", AT(figures)},
+	{"placements", 0, OPTION_TEXT, "FILE",
+	 "write there which node each request went to: policy, nodes, number of the request, node; "
+	 "for the first size of cache",
+	 AT(placements)},
 	{"json", 'j', OPTION_FLAG, NULL, "one JSON object", AT(json)},
 	{"csv", 0, OPTION_FLAG, NULL, "comma-separated values", AT(csv)},
 	{NULL},
@@ -220,9 +224,15 @@ static int runs(const struct options *options, const struct workload *trace,
 {
 	unsigned int total = lists->policy_count * lists->node_count * lists->cache_count, done = 0;
 	struct table *table = NULL;
+	FILE *placements = NULL;
 	json_t *rows = NULL;
 	int error = 0;
 
+	if (options->placements) {
+		placements = fopen(options->placements, "we");
+		if (!placements)
+			return failed_errno(errno, "simulate: %s", options->placements);
+	}
 	if (options->json)
 		rows = json_array();
 	else if (!options->csv)
@@ -244,6 +254,7 @@ static int runs(const struct options *options, const struct workload *trace,
 			.miss_ns = options->miss,
 			.byte_ns = 8000 / options->mbit,
 			.seed = options->seed,
+			.placements = c ? NULL : placements,
 		};
 		char origin[16], moved[16], needlessly[16];
 
@@ -289,6 +300,8 @@ static int runs(const struct options *options, const struct workload *trace,
 		putchar('\n');
 		json_decref(all);
 	}
+	if (placements && fclose(placements) && !error)
+		error = failed_errno(errno, "simulate: %s", options->placements);
 	if (!error && options->figures)
 		error = figures_write(options->figures, lists, results);
 	return error;

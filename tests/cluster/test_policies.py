@@ -1,0 +1,76 @@
+"""Every policy in the kernel, on nodes of stock nginx; and the simulator beside the cluster on one trace."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+from labs import BATON, ROOT, VIP, Lab, run, until
+
+NODES = 4
+# What a target's node depends on alone.
+STATIC = ["md5", "mit-ch", "carp", "mod-ch", "maglev", "hrw", "dh"]
+# By the client's address, and there is one; or by loads, which are small here.
+NOT_SPREAD = ["sh", "tls-affinity", "lblc", "lblcr", "lard", "lard-2004", "lard-r", "ds", "ds-2004"]
+
+
+def policies():
+    text = subprocess.run([BATON, "simulate", "cache", "-p", "none"], capture_output=True, text=True).stderr
+    names = text.split("there are ")[1].strip().split("|")
+    assert len(names) > 20
+    return names
+
+
+@pytest.fixture(name="lab", scope="module")
+def nginx_lab():
+    lab = Lab("policies", "-n", NODES)
+    yield lab
+    lab.down()
+
+
+def use(lab, policy):
+    run("service", "set", "--name", lab.name, "web", "--policy", policy)
+    version = lab.status()["version"]
+    until(lambda: all(node["version"] == version for node in lab.status()["nodes"]), "all nodes have the policy")
+
+
+@pytest.fixture(name="paths", scope="module")
+def trace_paths():
+    """The first 600 paths of the trace in the tree, without queries."""
+    with open(os.path.join(ROOT, "share/traces/website-2015.tsv")) as trace:
+        paths = [line.split("\t")[2].split("?")[0] for line in trace]
+    return [path for path in paths if path.startswith("/")][:600]
+
+
+@pytest.mark.parametrize("policy", policies())
+def test_requests_are_served_and_spread(lab, policy):
+    use(lab, policy)
+    before = lab.status()["front"]["fallbacks"]
+    said = json.loads(lab.exec("client", BATON, "load", "closed", "http://%s/t/%s-{1..200}" % (VIP, policy), "-n", 400, "-c", 32,
+                               "--per-connection", 20, "--json").stdout)
+    assert (said["requests"], said["errors"]) == (400, 0)
+    if policy not in NOT_SPREAD:
+        assert len(said["by_node"]) == NODES
+    assert lab.status()["front"]["fallbacks"] == before
+
+
+@pytest.mark.parametrize("policy", STATIC)
+def test_the_simulator_places_as_the_cluster_does(lab, policy, paths, tmp_path):
+    """The trace through nginx, and through `baton simulate`: the same node for each request."""
+    use(lab, policy)
+    trace = tmp_path / "trace.tsv"
+    trace.write_text("target\tbytes\n" + "".join("%s%s\t100\n" % (VIP, path) for path in paths))
+    placements = tmp_path / "placements"
+    run("simulate", "cache", "--trace", trace, "-p", policy, "-n", NODES, "-c", "50%", "--clients", 1,
+        "--placements", placements)
+    rows = [line.split(",") for line in placements.read_text().splitlines()]
+    assert [int(row[2]) for row in rows] == list(range(1, len(paths) + 1))
+    simulated = [row[3] for row in rows]
+    served = []
+    for begin in range(0, len(paths), 100):
+        with lab.connect() as connection:
+            served += [connection.get(path).node for path in paths[begin:begin + 100]]
+    same = sum(a == b for a, b in zip(simulated, served, strict=True))
+    assert same == len(paths), "%d of %d" % (same, len(paths))
+    assert len(set(served)) == NODES

@@ -11,8 +11,8 @@ from labs import BATON, ROOT, VIP, Lab, run, until
 NODES = 4
 # What a target's node depends on alone.
 STATIC = ["md5", "mit-ch", "carp", "mod-ch", "maglev", "hrw", "dh"]
-# By the client's address, and there is one; or by loads, which are small here.
-NOT_SPREAD = ["sh", "tls-affinity", "lblc", "lblcr", "lard", "lard-2004", "lard-r", "ds", "ds-2004"]
+# By the client's address, and there is one.
+NOT_SPREAD = ["sh", "tls-affinity"]
 
 
 def policies():

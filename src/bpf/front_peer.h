@@ -70,6 +70,8 @@ INLINE __u32 peer_choose(struct xdp_md *ctx, struct front_work *work, __u32 at)
 	work->asker = net16(work->header.sender);
 	if (service_find(work, IPPROTO_TCP) &&
 	    !load_text(ctx, work, at + work->segment.payload_at, work->segment.length)) {
+		/* It has been read by now. */
+		work->service.flags &= ~SERVICE_SPREAD;
 		placed = place_segment(work->segment.length);
 		if (placed > 0)
 			return placed & 0xffff;

@@ -104,6 +104,9 @@ SUBPROGRAM int place_segment(__u32 length)
 			fallback = place_read_http(work, length, wants);
 		else
 			fallback = place_read_tls(work, length, wants);
+	} else if (work->service.kind == SERVICE_HTTP && wants & PLACE_WANT_CENTRAL) {
+		/* Only somebody to read it: whom it is charged to will be said by its content. */
+		work->query.flags |= PLACE_PEEK;
 	}
 	if (fallback == FRONT_COUNT_FALLBACK_NOT_HTTP)
 		pinned = PLACED_PINNED;

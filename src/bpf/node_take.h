@@ -107,6 +107,41 @@ INLINE int take_build(struct __sk_buff *skb, struct work *work, struct held *flo
 	return TC_ACT_OK;
 }
 
+/* 1 if the request in hand is a connection's first one and the front hasn't read it: it chose this
+ * node for the client alone. */
+INLINE int take_unread(const struct work *work, const struct service *service)
+{
+	return service->flags & SERVICE_SPREAD && service->kind == SERVICE_HTTP &&
+	       work->header.flags & net16(BATON_FLAG_FIRST) &&
+	       !(work->header.flags & net16(BATON_FLAG_PINNED));
+}
+
+/* The unread first request in hand belongs to `wanted`: it goes there, before any socket is made
+ * here, and the front learns of it as of any return. The flow is muted. */
+INLINE int take_pass_on(struct __sk_buff *skb, struct work *work, struct held *flow,
+			__u32 generation, int wanted)
+{
+	struct node_service_counters *counters = service_counters(flow->service);
+	struct cluster *cluster = cluster_here();
+
+	flow->moved_seq = work->segment.seq;
+	flow->moved_ack = work->segment.ack;
+	flow->node = wanted == PLACE_ASK ? 0 : wanted;
+	flow->reason = work->reason;
+	flow->told_ms = bpf_ktime_get_coarse_ns() / 1000000;
+	owner_change(flow, owner_of(generation, HELD_MUTED), owner_of(generation, HELD_LEFT));
+	count(NODE_COUNT_PASSED_ON);
+	if (counters)
+		counters->handoffs_out++;
+	load_abandoned(counters, 1);
+	if (record_wanted())
+		record_moved(flow);
+	if (!cluster || take_strip(skb, work))
+		return TC_ACT_SHOT;
+	move_header(work, cluster, flow, 0);
+	return send_wrapped(skb, flow->front);
+}
+
 /* A handoff in a generation that is new here: this node is the owner from now on. */
 INLINE int take_new(struct __sk_buff *skb, struct work *work, const struct service *service,
 		    struct held *flow, __u64 owner)
@@ -114,7 +149,7 @@ INLINE int take_new(struct __sk_buff *skb, struct work *work, const struct servi
 	__u32 generation = net32(work->header.generation);
 	struct node_service_counters *counters;
 	__u32 now_s, state, rcv_nxt;
-	int error;
+	int error, wanted;
 
 	if (work->segment.seq != net32(work->header.seq) || !work->segment.length ||
 	    work->segment.flags & TCP_FLAG_BIT_RST) {
@@ -171,8 +206,10 @@ INLINE int take_new(struct __sk_buff *skb, struct work *work, const struct servi
 	count(work->header.flags & net16(BATON_FLAG_FIRST) ? NODE_COUNT_TAKEN_FIRST
 							   : NODE_COUNT_TAKEN_LATER);
 	/* The request counts before the server can answer it. */
-	work->taking = 1;
-	request_follow(skb, flow);
+	work->taking = !take_unread(work, service);
+	wanted = request_follow(skb, flow);
+	if (!work->taking && wanted > 0)
+		return take_pass_on(skb, work, flow, generation, wanted);
 	work->taking = 0;
 	if (take_strip(skb, work)) {
 		owner_change(flow, owner_of(generation, HELD_MUTED),

@@ -166,13 +166,7 @@ static json_t *decide(const struct front *front, int id, const struct target *ta
 	query.pool = search.pool;
 	query.client = place_client(client);
 	wants = place_wants(query.pool);
-	if (settings->place == PLACE_SPREAD) {
-		query.target = query.client;
-		query.carp = (__u32)query.client;
-		query.md5 = (__u32)query.client;
-	} else {
-		place_request(&query, wants, scratch, &request, settings->target == TARGET_URL);
-	}
+	place_request(&query, wants, scratch, &request, settings->target == TARGET_URL);
 	free(scratch);
 	if (search.rule) {
 		const struct config_rule *rule = &settings->rules[search.rule - 1];

@@ -28,6 +28,7 @@
 	X(OUSTED, "ousted", "old sockets told to go for a newer connection")                       \
 	X(OUSTED_TIME_WAIT, "ousted_time_wait", "of these, sockets in TIME_WAIT")                  \
 	X(MOVED, "moved", "flows given back to the front for another node")                        \
+	X(PASSED_ON, "passed_on", "unread first requests of `place: spread` handed on")            \
 	X(MOVED_AGAIN, "moved_again", "returns repeated because the client did")                   \
 	X(ASKS, "asks", "requests sent to the dispatcher: who should serve this?")                 \
 	X(ANSWERED_STAY, "answered_stay", "answers: here")                                         \

@@ -113,6 +113,8 @@ INLINE int front_segment(struct xdp_md *ctx, struct front_work *work, struct tcp
 
 	if (action == FLOW_ASKS)
 		return ask_begin(ctx);
+	if (action == FLOW_REVIVES)
+		return flow_revive(ctx);
 	return action == FLOW_BEGINS ? flow_begin(ctx) : action;
 }
 
@@ -352,6 +354,48 @@ int front_sweep(struct front_sweep *context)
 	sweep_entries = sweep.sum.open + sweep.sum.closing + sweep.sum.ended +
 			sweep.sum.tombstones - sweep.sum.removed;
 	*context = sweep.sum;
+	return 0;
+}
+
+/* One flow of front_bury: 0 goes on. */
+static long bury_flow(struct bpf_map *map, struct flow_key *key, struct front_flow *flow,
+		      struct front_bury *bury)
+{
+	__u64 word = owner_load(flow);
+	struct front_owner owner = owner_of(word);
+	struct front_lost *entry;
+
+	if (owner.node != bury->node || (owner.state != FRONT_OPEN && owner.state != FRONT_CLOSING))
+		return 0;
+	if (flow_quiet(key, flow)) {
+		bury->kept++;
+		return 0;
+	}
+	entry = bpf_ringbuf_reserve(&lost, sizeof(*entry), 0);
+	if (!entry) {
+		bury->left = 1;
+		return 1;
+	}
+	entry->key = *key;
+	entry->seq = flow->last_ack;
+	entry->ack = flow->last_seq;
+	bpf_ringbuf_submit(entry, 0);
+	bpf_spin_lock(&flow->lock);
+	if (flow->owner_word == word)
+		flow->owner.state = FRONT_LOST;
+	bpf_spin_unlock(&flow->lock);
+	bury->lost++;
+	return 0;
+}
+
+/* See wire/front.h. */
+SEC("syscall")
+int front_bury(struct front_bury *context)
+{
+	struct front_bury bury = {.node = context->node};
+
+	bpf_for_each_map_elem(&flows, bury_flow, &bury, 0);
+	*context = bury;
 	return 0;
 }
 

@@ -34,7 +34,8 @@ INLINE struct front_owner owner_of(__u64 word)
 /* 1 if nothing of the flow is alive any more: what is left of it keeps replays out. */
 INLINE int flow_tombstone(const struct front_owner *owner, __u32 idle)
 {
-	return (owner->state == FRONT_ENDED && idle > FRONT_ENDED_TICKS) ||
+	return ((owner->state == FRONT_ENDED || owner->state == FRONT_LOST) &&
+		idle > FRONT_ENDED_TICKS) ||
 	       (owner->state == FRONT_CLOSING && idle > FRONT_FIN_TICKS);
 }
 
@@ -44,6 +45,18 @@ INLINE int flow_plausible(const struct front_flow *flow, const struct segment *s
 {
 	return segment->seq - flow->last_seq + (1u << 24) < 1u << 25 &&
 	       segment->ack - flow->last_ack + (1u << 24) < 1u << 29;
+}
+
+/* 1 if the flow's owner had nothing under way where the client now is, by its last checkpoint and
+ * by all that has gone to it since. */
+INLINE int flow_quiet(const struct flow_key *key, const struct front_flow *flow)
+{
+	const struct front_checkpoint *point = bpf_map_lookup_elem(&checkpoints, key);
+	struct front_owner owner = owner_of(owner_load(flow));
+
+	return point && owner.state == FRONT_OPEN && !(owner.flags & FRONT_PINNED) &&
+	       point->node == owner.node && point->generation == owner.generation &&
+	       point->seq == flow->last_seq && point->ack == flow->last_ack;
 }
 
 /* Takes note of a segment of the client's that goes on to the owner. */
@@ -119,29 +132,19 @@ INLINE void flow_count_first(const struct front_work *work, __u32 node)
 	}
 }
 
-/* The first data of a connection, its cookie found good and work->offered filled: places it, makes
- * or takes over the entry, and sends it. Returns what the program has to return. */
-SUBPROGRAM int flow_begin(struct xdp_md *ctx)
+/* Loads the segment in hand, which is to be placed, if its checksum is right. Returns 0, or -1 with
+ * the reason counted. */
+INLINE int flow_load(struct xdp_md *ctx, struct front_work *work)
 {
-	struct front_work *work = work_area();
-	struct cluster *here = cluster_here();
-	struct segment *segment;
-	struct front_flow *flow, *fresh;
-	__u32 now, node, length;
-	__u64 word, pseudo;
-	int placed, error;
+	const struct segment *segment = &work->segment;
+	__u32 length = segment->ip_length - segment->tcp_at;
+	__u64 pseudo;
 
-	if (!work || !here)
-		return XDP_DROP;
-	segment = &work->segment;
-	fresh = (struct front_flow *)work->fresh;
-	now = tick_now();
 	if (load_packet(ctx, work, ETHERNET_LENGTH, segment->ip_length) ||
 	    load_text(ctx, work, ETHERNET_LENGTH + segment->payload_at, segment->length)) {
 		count(FRONT_COUNT_TOO_LONG);
-		return XDP_DROP;
+		return -1;
 	}
-	length = segment->ip_length - segment->tcp_at;
 	if (segment->protocol == 4)
 		pseudo = checksum_pseudo4(segment->key.client.words[3], segment->key.vip.words[3],
 					  IPPROTO_TCP, length);
@@ -150,8 +153,30 @@ SUBPROGRAM int flow_begin(struct xdp_md *ctx)
 					  IPPROTO_TCP, length);
 	if (!checksum_good(&work->packet, segment->tcp_at, length, pseudo)) {
 		count(FRONT_COUNT_BAD_CHECKSUM);
-		return XDP_DROP;
+		return -1;
 	}
+	return 0;
+}
+
+/* The first data of a connection, its cookie found good and work->offered filled: places it, makes
+ * or takes over the entry, and sends it. Returns what the program has to return. */
+SUBPROGRAM int flow_begin(struct xdp_md *ctx)
+{
+	struct front_work *work = work_area();
+	struct cluster *here = cluster_here();
+	struct segment *segment;
+	struct front_flow *flow, *fresh;
+	__u32 now, node;
+	__u64 word;
+	int placed, error;
+
+	if (!work || !here)
+		return XDP_DROP;
+	segment = &work->segment;
+	fresh = (struct front_flow *)work->fresh;
+	now = tick_now();
+	if (flow_load(ctx, work))
+		return XDP_DROP;
 	placed = place_segment(segment->length);
 	if (placed <= 0)
 		return answer_reset(ctx, work);
@@ -227,9 +252,10 @@ INLINE int flow_hand(struct xdp_md *ctx, struct front_work *work, const struct c
 }
 
 /* Instead of what the program has to return: the segment is the first data of a connection, for
- * flow_begin; or of a flow that only a node may know, for ask_begin. (Not called from here: the
- * kernel bounds the stack of all callers together.) */
-enum { FLOW_BEGINS = -1, FLOW_ASKS = -2 };
+ * flow_begin; or of a flow that only a node may know, for ask_begin; or a request on a connection
+ * of a dead node, for flow_revive. (Not called from here: the kernel bounds the stack of all
+ * callers together.) */
+enum { FLOW_BEGINS = -1, FLOW_ASKS = -2, FLOW_REVIVES = -5 };
 
 /* A segment of the client's of a known flow. Returns what the program has to return, or
  * FLOW_BEGINS. */
@@ -266,14 +292,23 @@ SUBPROGRAM int flow_known(struct xdp_md *ctx)
 			return action;
 		}
 	}
-	if (tombstone) {
+	if (tombstone && owner.state != FRONT_LOST) {
 		count(FRONT_COUNT_REPLAYS);
 		return XDP_DROP;
 	}
 	node = node_entry(owner.node);
 	if (owner.state == FRONT_LOST || !node || !node_serves(node)) {
+		if (segment->length && !(segment->flags & (TCP_FIN | TCP_RST)) &&
+		    segment->seq == flow->last_seq && segment->ack == flow->last_ack &&
+		    flow_quiet(&segment->key, flow))
+			return FLOW_REVIVES;
+		/* Of a keepalive probe nothing is to be seen on a flow that may go on. */
+		if (!segment->length && segment->flags == TCP_ACK &&
+		    flow_quiet(&segment->key, flow))
+			return XDP_DROP;
 		bpf_spin_lock(&flow->lock);
-		flow->owner.state = FRONT_ENDED;
+		if (flow->owner.node == owner.node)
+			flow->owner.state = FRONT_LOST;
 		bpf_spin_unlock(&flow->lock);
 		count(FRONT_COUNT_RESETS);
 		return answer_reset(ctx, work);
@@ -292,6 +327,69 @@ SUBPROGRAM int flow_known(struct xdp_md *ctx)
 	}
 	flow_saw(flow, segment, now);
 	return flow_hand(ctx, work, here, flow, now);
+}
+
+/* A request on a connection whose node is dead, but had nothing under way (flow_quiet): goes to
+ * another one as if it had been returned. Returns what the program has to return. */
+SUBPROGRAM int flow_revive(struct xdp_md *ctx)
+{
+	struct front_work *work = work_area();
+	struct front_node_counters *counters;
+	struct segment *segment;
+	struct front_flow *flow;
+	__u32 node, now, dead;
+	int placed, owns;
+	__u64 word;
+
+	if (!work)
+		return XDP_DROP;
+	segment = &work->segment;
+	flow = bpf_map_lookup_elem(&flows, &segment->key);
+	if (!flow || !service_find(work, IPPROTO_TCP) || flow_load(ctx, work) ||
+	    load_options(ctx, work))
+		return XDP_DROP;
+	word = owner_load(flow);
+	dead = owner_of(word).node;
+	placed = place_segment(segment->length);
+	if (placed <= 0)
+		return answer_reset(ctx, work);
+	node = placed & 0xffff;
+	now = tick_now();
+	bpf_spin_lock(&flow->lock);
+	owns = flow->owner_word == word && flow->last_seq == segment->seq;
+	if (owns) {
+		flow->owner.generation++;
+		flow->owner.node = node;
+		flow->owner.flags &= ~FRONT_CONFIRMED;
+		flow->owner.flags |= FRONT_LATER | (placed & PLACED_PINNED ? FRONT_PINNED : 0);
+		flow->since = now;
+		flow->seen = now;
+		flow->last_seq = segment->seq + segment->length;
+		flow->handoff_seq = segment->seq;
+		flow->handoff_ack = segment->ack;
+		/* Nobody knows how far away the client is: as at a first handoff, an estimate that
+		 * is too long heals. */
+		flow->ts_clock = work->seen.tsecr + 333;
+		flow->srtt = 0;
+		flow->cwnd = 0;
+		flow->reason = PLACE_REASON_DOWN;
+		flow->handoffs++;
+	}
+	handoff_header(work, flow);
+	bpf_spin_unlock(&flow->lock);
+	if (!owns)
+		return XDP_DROP;
+	count(FRONT_COUNT_REVIVED);
+	count(FRONT_COUNT_HANDOFFS_LATER);
+	counters = node_counters(node);
+	if (counters) {
+		counters->later++;
+		counters->reasons[PLACE_REASON_DOWN]++;
+	}
+	counters = node_counters(dead);
+	if (counters)
+		counters->away++;
+	return send_wrapped(ctx, node);
 }
 
 /* 1 if nodes may have flows that this front knows nothing of. */

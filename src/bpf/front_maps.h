@@ -32,6 +32,19 @@ struct {
 	__type(value, struct layer4_flow);
 } layer4 SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, CHECKPOINTS_MAX);
+	__type(key, struct flow_key);
+	__type(value, struct front_checkpoint);
+} checkpoints SEC(".maps");
+
+/* Flows whose node is dead, for an RST. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+} lost SEC(".maps");
+
 /* LRU: anybody can make entries, and one that is pushed out costs a client a repeated segment. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

@@ -7,6 +7,7 @@
  *	node_sockops	gives a new socket the congestion window that the flow had
  *	node_unpark	run by the daemon: a parked frame goes round once more
  *	node_check	run by the daemon: is there still a socket for this flow?
+ *	node_quiet	run by the daemon: which flows have nothing under way?
  *	node_release	run by the daemon: tells the front that a flow is over
  *
  * Who may change what: `owner` of a flow by compare-and-swap; between its change to HELD_MUTED and
@@ -271,6 +272,49 @@ int node_release(struct __sk_buff *skb)
 		return TC_ACT_SHOT;
 	count(NODE_COUNT_RELEASED);
 	return TC_ACT_OK;
+}
+
+/* One flow of node_quiet: 0 goes on. */
+static long tell_quiet(struct bpf_map *map, struct flow_key *key, struct held *flow,
+		       struct node_quiet *tell)
+{
+	__u64 owner = *(volatile __u64 *)&flow->owner;
+	struct checkpoint *point;
+	__u32 seq = *(volatile __u32 *)&flow->request_seq;
+	__u32 ack = *(volatile __u32 *)&flow->response_seq;
+
+	/* A request that comes meanwhile makes a checkpoint of parts that don't belong together;
+	 * no client is ever where such a one says. */
+	if (owner_state(owner) != HELD_OPEN || (ack ^ tell->salt) == flow->published ||
+	    flow->flags & (HELD_PINNED | HELD_READING | HELD_CLIENT_FIN | HELD_SERVER_FIN) ||
+	    !flow->requests || flow->requests != flow->responses || seq != flow->received_seq ||
+	    body_running((struct body_state *)flow->body) ||
+	    !response_quiet((struct response_state *)flow->response))
+		return 0;
+	point = bpf_ringbuf_reserve(&quiet, sizeof(*point), 0);
+	if (!point) {
+		tell->left = 1;
+		return 1;
+	}
+	point->key = *key;
+	point->generation = owner_generation(owner);
+	point->seq = seq;
+	point->ack = ack;
+	bpf_ringbuf_submit(point, BPF_RB_NO_WAKEUP);
+	flow->published = ack ^ tell->salt;
+	tell->told++;
+	return 0;
+}
+
+/* See wire/node.h. */
+SEC("syscall")
+int node_quiet(struct node_quiet *context)
+{
+	struct node_quiet tell = {.salt = context->salt};
+
+	bpf_for_each_map_elem(&held, tell_quiet, &tell, 0);
+	*context = tell;
+	return 0;
 }
 
 /* See wire/node.h. */

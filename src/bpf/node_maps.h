@@ -54,6 +54,12 @@ struct {
 	__uint(max_entries, 1 << 18);
 } over SEC(".maps");
 
+/* What node_quiet finds (struct checkpoint). */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+} quiet SEC(".maps");
+
 /* A TCP segment: where its parts lie in the frame and what it says. */
 struct segment {
 	struct flow_key key;

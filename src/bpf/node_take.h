@@ -66,6 +66,7 @@ INLINE void take_fill(struct held *flow, const struct work *work, const struct s
 	flow->first_ack = net32(header->ack);
 	flow->request_seq = flow->first_seq;
 	flow->response_seq = flow->first_ack;
+	flow->received_seq = flow->first_seq;
 	flow->moved_seq = 0;
 	flow->moved_ack = 0;
 	flow->ts_clock = net32(header->ts_clock);
@@ -82,6 +83,7 @@ INLINE void take_fill(struct held *flow, const struct work *work, const struct s
 	flow->seen_s = now_s;
 	flow->since_s = now_s;
 	flow->told_ms = 0;
+	flow->published = 0;
 	flow->requests = 0;
 	flow->responses = 0;
 	flow->bytes_out = 0;

@@ -20,7 +20,7 @@ struct options {
 	const char *address, *address6; /* node */
 	const char *port, *protocol, *policy, *target, *place, *forward, *release, *switching,
 		*schedule;
-	const char *health, *path, *interval, *timeout;
+	const char *health, *path, *interval, *timeout, *slow_start;
 	uint64_t weight, rise, fall;
 	struct option_list addresses, nodes, services;
 };
@@ -224,6 +224,7 @@ static json_t *entry_of(const struct options *options, const char *name)
 	set_text(health, "path", options->path);
 	set_text(health, "interval", options->interval);
 	set_text(health, "timeout", options->timeout);
+	set_text(health, "slow_start", options->slow_start);
 	if (options->rise)
 		json_object_set_new(health, "rise", json_integer((json_int_t)options->rise));
 	if (options->fall)
@@ -408,6 +409,9 @@ static const struct option_spec service_options[] = {
 	 offsetof(struct options, interval)},
 	{"timeout", 0, OPTION_TEXT, "TIME", "what a check waits [1s]",
 	 offsetof(struct options, timeout)},
+	{"slow-start", 0, OPTION_TEXT, "TIME",
+	 "in which a node that comes back gets its whole share [10s]",
+	 offsetof(struct options, slow_start)},
 	{"rise", 0, OPTION_COUNT, "N", "good checks that make a node up [2]",
 	 offsetof(struct options, rise), .least = 1, .most = 100},
 	{"fall", 0, OPTION_COUNT, "N", "bad checks that make it down [3]",

@@ -121,6 +121,8 @@ static const struct field health_fields[] = {
 	 .most = 3600},
 	{"timeout", FIELD_DURATION, offsetof(struct config_health, timeout), .least = 0.05,
 	 .most = 3600},
+	{"slow_start", FIELD_DURATION, offsetof(struct config_health, slow_start), .least = 0,
+	 .most = 3600},
 	{"rise", FIELD_SMALL, offsetof(struct config_health, rise), .least = 1, .most = 100},
 	{"fall", FIELD_SMALL, offsetof(struct config_health, fall), .least = 1, .most = 100},
 	{NULL},
@@ -221,6 +223,7 @@ static void service_defaults(struct config_service *service)
 			   .path = "/",
 			   .interval = 1000000000,
 			   .timeout = 1000000000,
+			   .slow_start = 10000000000,
 			   .rise = 2,
 			   .fall = 3},
 	};

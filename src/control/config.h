@@ -69,6 +69,7 @@ struct config_health {
 	int type; /* enum health_choice */
 	char path[256], host[256];
 	uint64_t interval, timeout; /* ns */
+	uint64_t slow_start;	    /* ns in which a node that comes back gets its whole share */
 	uint32_t rise, fall;
 };
 

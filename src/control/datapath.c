@@ -423,6 +423,7 @@ static int write_pool(struct datapath *datapath, const struct registry *registry
 	struct place_node *nodes = calloc(NODES_MAX, sizeof(*nodes));
 	struct place_plan plan = {.nodes = nodes};
 	int policy = place_policy_by_name(policy_name), error = 0;
+	bool ramps = false, certain = false;
 
 	if (!nodes)
 		abort();
@@ -432,16 +433,30 @@ static int write_pool(struct datapath *datapath, const struct registry *registry
 	}
 	plan.policy = (enum place_policy)policy;
 	for (uint32_t node = 1; node < NODES_MAX; node++) {
+		if (!(service->pools[node] & bit))
+			continue;
+		ramps |= service->member[node] == MEMBER_UP && service->ramp[node];
+		certain |= service->member[node] == MEMBER_UP && !registry->nodes[node].draining &&
+			   registry->nodes[node].weight;
+	}
+	for (uint32_t node = 1; node < NODES_MAX; node++) {
 		const struct registry_node *from = &registry->nodes[node];
 		struct place_node *to = &nodes[plan.count];
+		bool doubt = service->member[node] == MEMBER_DOUBT;
 
 		if (service->member[node] == MEMBER_NONE || !(service->pools[node] & bit))
 			continue;
 		to->id = node;
 		to->name = from->name;
 		to->weight = from->weight ? from->weight : 1;
+		/* Only proportions matter; whole shares stay as they are while nobody comes back.
+		 */
+		if (ramps)
+			to->weight *= service->ramp[node] ? service->ramp[node] : RAMP_STEPS;
+		/* If all are in doubt, it is rather the front that is cut off. */
 		to->state = service->member[node] == MEMBER_DOWN  ? PLACE_DOWN
 			    : from->draining || from->weight == 0 ? PLACE_DRAIN
+			    : doubt && certain			  ? PLACE_DRAIN
 								  : PLACE_UP;
 		plan.count++;
 	}

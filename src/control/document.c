@@ -141,6 +141,7 @@ static json_t *service_section(const struct registry *registry, uint32_t id)
 		json_object_set_new(health, "host", json_string(s->health.host));
 	set_duration(health, "interval", s->health.interval);
 	set_duration(health, "timeout", s->health.timeout);
+	set_duration(health, "slow_start", s->health.slow_start);
 	json_object_set_new(health, "rise", json_integer(s->health.rise));
 	json_object_set_new(health, "fall", json_integer(s->health.fall));
 	json_object_set_new(object, "health", health);

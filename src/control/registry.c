@@ -138,7 +138,8 @@ enum node_state registry_node_state(const struct registry *registry, uint32_t id
 		if (!registry->services[service].used)
 			continue;
 		member |= registry->services[service].member[id] != MEMBER_NONE;
-		up |= registry->services[service].member[id] == MEMBER_UP;
+		up |= registry->services[service].member[id] == MEMBER_UP ||
+		      registry->services[service].member[id] == MEMBER_DOUBT;
 	}
 	return up || !member ? NODE_UP : NODE_DOWN;
 }
@@ -267,8 +268,10 @@ static bool configure_services(struct registry *registry, const struct config *c
 			if (!pools)
 				continue;
 			service->member[ids[n]] = MEMBER_UP;
-			if (id >= 0 && registry->services[id].member[ids[n]] == MEMBER_DOWN)
-				service->member[ids[n]] = MEMBER_DOWN;
+			if (id < 0 || registry->services[id].member[ids[n]] == MEMBER_NONE)
+				continue;
+			service->member[ids[n]] = registry->services[id].member[ids[n]];
+			service->ramp[ids[n]] = registry->services[id].ramp[ids[n]];
 		}
 		memset(service->settings.node, 0, sizeof(service->settings.node));
 		for (int i = 0; i < CONFIG_POOL_SLOTS; i++)
@@ -364,19 +367,21 @@ static json_t *json_service(const struct registry *registry, uint32_t id)
 	for (uint32_t node = 1; node < NODES_MAX; node++)
 		if (service->member[node])
 			json_array_append_new(members,
-					      json_pack("{s:i, s:b, s:i}", "node", node, "up",
-							service->member[node] == MEMBER_UP, "pools",
+					      json_pack("{s:i, s:i, s:i, s:i}", "node", node,
+							"state", service->member[node], "ramp",
+							service->ramp[node], "pools",
 							service->pools[node]));
 	return json_pack("{s:i, s:s, s:o, s:i, s:i, s:s, s:i, s:i, s:i, s:i, s:b, s:o, "
-			 "s:{s:i, s:s, s:s, s:I, s:I, s:i, s:i}, s:o, s:o, s:i}",
+			 "s:{s:i, s:s, s:s, s:I, s:I, s:I, s:i, s:i}, s:o, s:o, s:i}",
 			 "id", id, "name", s->name, "addresses", addresses, "port", s->port,
 			 "protocol", s->protocol, "policy", s->policy, "target", s->target, "place",
 			 s->place, "forward", s->forward, "release", s->release, "switch",
 			 s->switching, "members", members, "health", "type", s->health.type, "path",
 			 s->health.path, "host", s->health.host, "interval",
 			 (json_int_t)s->health.interval, "timeout", (json_int_t)s->health.timeout,
-			 "rise", s->health.rise, "fall", s->health.fall, "pools", json_pools(s),
-			 "rules", json_rules(s), "schedule", s->schedule);
+			 "slow_start", (json_int_t)s->health.slow_start, "rise", s->health.rise,
+			 "fall", s->health.fall, "pools", json_pools(s), "rules", json_rules(s),
+			 "schedule", s->schedule);
 }
 
 json_t *registry_snapshot(const struct registry *registry)
@@ -490,7 +495,7 @@ static bool restore_service(struct registry *registry, json_t *json)
 	json_t *addresses, *members, *pools, *rules, *item;
 	const char *name, *policy, *path, *host;
 	int id, port, switching, rise, fall;
-	json_int_t interval, timeout;
+	json_int_t interval, timeout, slow;
 	size_t index;
 
 	if (json_unpack(json, "{s:i}", "id", &id) || id < 0 || id >= CONFIG_SERVICES)
@@ -500,17 +505,18 @@ static bool restore_service(struct registry *registry, json_t *json)
 	if (service->used ||
 	    json_unpack(json,
 			"{s:s, s:o, s:i, s:i, s:s, s:i, s:i, s:i, s:i, s:b, s:o, "
-			"s:{s:i, s:s, s:s, s:I, s:I, s:i, s:i}, s:o, s:o, s:i}",
+			"s:{s:i, s:s, s:s, s:I, s:I, s:I, s:i, s:i}, s:o, s:o, s:i}",
 			"name", &name, "addresses", &addresses, "port", &port, "protocol",
 			&s->protocol, "policy", &policy, "target", &s->target, "place", &s->place,
 			"forward", &s->forward, "release", &s->release, "switch", &switching,
 			"members", &members, "health", "type", &s->health.type, "path", &path,
-			"host", &host, "interval", &interval, "timeout", &timeout, "rise", &rise,
-			"fall", &fall, "pools", &pools, "rules", &rules, "schedule",
-			&s->schedule) ||
+			"host", &host, "interval", &interval, "timeout", &timeout, "slow_start",
+			&slow, "rise", &rise, "fall", &fall, "pools", &pools, "rules", &rules,
+			"schedule", &s->schedule) ||
 	    !restore_pools(s, pools) || !restore_rules(s, rules) || port < 1 || port > 65535 ||
-	    interval < 0 || timeout < 0 || rise < 0 || fall < 0 || s->protocol < PROTOCOL_HTTP ||
-	    s->protocol > PROTOCOL_UDP || !copy_text(s->name, sizeof(s->name), name) ||
+	    interval < 0 || timeout < 0 || slow < 0 || rise < 0 || fall < 0 ||
+	    s->protocol < PROTOCOL_HTTP || s->protocol > PROTOCOL_UDP ||
+	    !copy_text(s->name, sizeof(s->name), name) ||
 	    !copy_text(s->policy, sizeof(s->policy), policy) ||
 	    !copy_text(s->health.path, sizeof(s->health.path), path) ||
 	    !copy_text(s->health.host, sizeof(s->health.host), host) ||
@@ -521,19 +527,22 @@ static bool restore_service(struct registry *registry, json_t *json)
 	s->switching = switching;
 	s->health.interval = (uint64_t)interval;
 	s->health.timeout = (uint64_t)timeout;
+	s->health.slow_start = (uint64_t)slow;
 	s->health.rise = (uint32_t)rise;
 	s->health.fall = (uint32_t)fall;
 	json_array_foreach (addresses, index, item)
 		if (!read_address(item, &s->addresses[s->address_count++]))
 			return false;
 	json_array_foreach (members, index, item) {
-		int node, up, bits;
+		int node, state, ramp, bits;
 
-		if (json_unpack(item, "{s:i, s:b, s:i}", "node", &node, "up", &up, "pools",
-				&bits) ||
-		    node < 1 || node >= NODES_MAX || !registry->nodes[node].used)
+		if (json_unpack(item, "{s:i, s:i, s:i, s:i}", "node", &node, "state", &state,
+				"ramp", &ramp, "pools", &bits) ||
+		    node < 1 || node >= NODES_MAX || !registry->nodes[node].used ||
+		    state <= MEMBER_NONE || state > MEMBER_DOUBT || ramp < 0 || ramp >= RAMP_STEPS)
 			return false;
-		service->member[node] = up ? MEMBER_UP : MEMBER_DOWN;
+		service->member[node] = (uint8_t)state;
+		service->ramp[node] = (uint8_t)ramp;
 		service->pools[node] = (uint32_t)bits;
 	}
 	return true;

@@ -15,7 +15,10 @@
 #include <jansson.h>
 
 /* A node in a service's pool. */
-enum member_state { MEMBER_NONE, MEMBER_UP, MEMBER_DOWN };
+enum member_state { MEMBER_NONE, MEMBER_UP, MEMBER_DOWN, MEMBER_DOUBT };
+
+/* A member that has come back gets its whole share in so many steps. */
+enum { RAMP_STEPS = 16 };
 
 struct registry_node {
 	bool used;
@@ -31,6 +34,7 @@ struct registry_service {
 	uint8_t member[NODES_MAX];	/* enum member_state by node id */
 	uint32_t pools[NODES_MAX];	/* which pools have the node: bit 0 the service's own, 1 + i
 					   that in settings.pools[i] */
+	uint8_t ramp[NODES_MAX]; /* 1 .. RAMP_STEPS - 1: of so many parts of its share; 0: all */
 };
 
 struct registry {

@@ -2,11 +2,14 @@
  * registry what they find. */
 #include "front/front.h"
 
+#include "base/clock.h"
 #include "base/fail.h"
 #include "front/health.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+enum { RAMP_MS = 100 };
 
 struct entry {
 	struct entry *next;
@@ -20,21 +23,62 @@ struct entry {
 struct checks {
 	struct front *front;
 	struct entry *first;
+	uv_timer_t ramp;
+	uint64_t stepped[CONFIG_SERVICES]; /* clock_now() of the last step of slow start */
 };
 
-static void on_changed(bool up, const char *why, void *owner, uint32_t service, uint32_t node)
+static void on_changed(enum health_state state, const char *why, void *owner, uint32_t service,
+		       uint32_t node)
 {
 	struct checks *checks = owner;
 	struct registry *registry = checks->front->registry;
-	uint8_t *member = &registry->services[service].member[node];
+	struct registry_service *of = &registry->services[service];
+	enum node_state before = registry_node_state(registry, node);
 
-	if (*member == MEMBER_NONE)
+	if (of->member[node] == MEMBER_NONE)
 		return;
-	*member = up ? MEMBER_UP : MEMBER_DOWN;
+	if (of->member[node] == MEMBER_DOWN && state == HEALTH_UP)
+		of->ramp[node] = of->settings.health.slow_start ? 1 : 0;
+	of->member[node] = state == HEALTH_UP	   ? MEMBER_UP
+			   : state == HEALTH_DOUBT ? MEMBER_DOUBT
+						   : MEMBER_DOWN;
 	registry->version++;
-	log_line(up ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "node %s is %s for service %s%s%s",
-		 registry->nodes[node].name, up ? "up" : "down",
-		 registry->services[service].settings.name, up ? "" : ": ", why);
+	log_line(state == HEALTH_UP ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING,
+		 "node %s is %s for service %s%s%s", registry->nodes[node].name,
+		 state == HEALTH_UP	 ? "up"
+		 : state == HEALTH_DOUBT ? "in doubt"
+					 : "down",
+		 of->settings.name, state == HEALTH_UP ? "" : ": ", state == HEALTH_UP ? "" : why);
+	front_changed(checks->front);
+	if (before != NODE_DOWN && registry_node_state(registry, node) == NODE_DOWN)
+		bury(checks->front->burial, node);
+}
+
+/* Slow start: members that have come back get a little more. */
+static void on_ramp(uv_timer_t *timer)
+{
+	struct checks *checks = timer->data;
+	struct registry *registry = checks->front->registry;
+	uint64_t now = clock_now();
+	bool changed = false;
+
+	for (uint32_t id = 0; id < CONFIG_SERVICES; id++) {
+		struct registry_service *service = &registry->services[id];
+		uint64_t step = service->settings.health.slow_start / RAMP_STEPS;
+
+		if (!service->used || now - checks->stepped[id] < step)
+			continue;
+		checks->stepped[id] = now;
+		for (uint32_t node = 1; node < NODES_MAX; node++) {
+			if (!service->ramp[node] || service->member[node] != MEMBER_UP)
+				continue;
+			service->ramp[node] = (uint8_t)((service->ramp[node] + 1) % RAMP_STEPS);
+			changed = true;
+		}
+	}
+	if (!changed)
+		return;
+	registry->version++;
 	front_changed(checks->front);
 }
 
@@ -73,8 +117,8 @@ static void begin(struct checks *checks, uint32_t service, uint32_t node)
 	entry->health = health_start(&checks->front->loop, &endpoint,
 				     *entry->settings.host ? entry->settings.host
 							   : endpoint_text(&vip, host),
-				     &entry->settings, from->member[node] == MEMBER_UP, on_changed,
-				     checks, service, node);
+				     &entry->settings, from->member[node] != MEMBER_DOWN,
+				     on_changed, checks, service, node);
 	entry->next = checks->first;
 	checks->first = entry;
 }
@@ -114,7 +158,15 @@ struct checks *checks_start(struct front *front)
 		abort();
 	checks->front = front;
 	checks_follow(checks);
+	uv_timer_init(&front->loop, &checks->ramp);
+	checks->ramp.data = checks;
+	uv_timer_start(&checks->ramp, on_ramp, RAMP_MS, RAMP_MS);
 	return checks;
+}
+
+static void on_ramp_closed(uv_handle_t *handle)
+{
+	free(handle->data);
 }
 
 void checks_end(struct checks *checks)
@@ -124,7 +176,7 @@ void checks_end(struct checks *checks)
 		health_stop(entry->health);
 		free(entry);
 	}
-	free(checks);
+	uv_close((uv_handle_t *)&checks->ramp, on_ramp_closed);
 }
 
 void checks_object(struct checks *checks, uint32_t node, const json_t *problems)

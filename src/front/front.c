@@ -283,6 +283,9 @@ static int run(struct front *front)
 		return failed("listening at %s for the nodes: %s",
 			      endpoint_text(&front->config.front.control, text),
 			      uv_strerror(error));
+	front->burial = burial_start(front);
+	if (!front->burial)
+		return failed_errno(errno, "taking the flows of dead nodes");
 	front->checks = checks_start(front);
 	front->sweep = flow_sweep_start(front);
 	front->targets = targets_start(front);
@@ -299,6 +302,7 @@ static int run(struct front *front)
 	uv_loop_close(&front->loop);
 	if (front->web)
 		web_stop(front->web);
+	burial_end(front->burial);
 	front_release(front);
 	free(front->registry);
 	return EXIT_DONE;

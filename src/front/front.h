@@ -17,6 +17,7 @@
 #include <bpf/libbpf.h>
 #include <uv.h>
 
+struct burial;
 struct checks;
 struct peers;
 struct flow_sweep;
@@ -43,6 +44,7 @@ struct front {
 	struct address watched[NODES_MAX]; /* what it looks after: zero, or a node's address */
 	struct request_server *requests;
 	struct checks *checks;
+	struct burial *burial;
 	struct peers *peers;
 	struct flow_sweep *sweep;
 	struct targets *targets;
@@ -103,6 +105,22 @@ void checks_object(struct checks *checks, uint32_t node, const json_t *problems)
 
 /* Why the node is down for a service, "" if it is not. */
 const char *checks_why(const struct checks *checks, uint32_t service, uint32_t node);
+
+/* ---- bury.c: the connections of nodes that are down ---- */
+
+/* NULL with errno set if the kernel refuses. */
+struct burial *burial_start(struct front *front);
+void burial_end(struct burial *burial);
+
+/* A node is down, and the program knows it: its clients get an RST now, but for those that can go
+ * on elsewhere. */
+void bury(struct burial *burial, uint32_t node);
+
+/* A node's checkpoints (struct checkpoint, one after the other, in hexadecimal digits). */
+void burial_checkpoints(struct burial *burial, uint32_t node, const char *hex);
+
+/* How many came since the daemon's start. */
+uint64_t burial_told(const struct burial *burial);
 
 /* ---- sweep.c: forgets flows that are over ---- */
 

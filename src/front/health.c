@@ -30,25 +30,40 @@ struct health {
 	struct config_health settings;
 	char host[256], why[256], problem[256];
 	struct check *check;
-	bool up, told;
+	bool up, doubt, told;
 	uint32_t same; /* results in a row that were other than `up` */
 	health_changed changed;
 	void *owner;
 	uint32_t service, node;
 };
 
+static void tell(const struct health *health, enum health_state state, const char *why)
+{
+	health->changed(state, why, health->owner, health->service, health->node);
+}
+
 static void result(struct health *health, bool good, const char *why)
 {
 	snprintf(health->why, sizeof(health->why), "%s", good ? "" : why);
 	if (good == health->up) {
 		health->same = 0;
+		if (!health->doubt)
+			return;
+		health->doubt = false;
+		tell(health, HEALTH_UP, why);
 		return;
 	}
-	if (++health->same < (good ? health->settings.rise : health->settings.fall))
+	if (++health->same < (good ? health->settings.rise : health->settings.fall)) {
+		if (good || health->doubt)
+			return;
+		health->doubt = true;
+		tell(health, HEALTH_DOUBT, why);
 		return;
+	}
 	health->same = 0;
 	health->up = good;
-	health->changed(good, why, health->owner, health->service, health->node);
+	health->doubt = false;
+	tell(health, good ? HEALTH_UP : HEALTH_DOWN, why);
 }
 
 static void on_check_closed(uv_handle_t *handle)

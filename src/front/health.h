@@ -9,9 +9,12 @@
 
 struct health;
 
-/* The node changed to up or down; `why` tells of a failure. */
-typedef void (*health_changed)(bool up, const char *why, void *owner, uint32_t service,
-			       uint32_t node);
+/* A node that is up and fails a check is in doubt until the next good one, or until it is down. */
+enum health_state { HEALTH_DOWN, HEALTH_DOUBT, HEALTH_UP };
+
+/* The node's state is another one; `why` tells of a failure. */
+typedef void (*health_changed)(enum health_state state, const char *why, void *owner,
+			       uint32_t service, uint32_t node);
 
 /* Begins; the node counts as `up` until shown otherwise. `host` is what HTTP checks ask for. The
  * check keeps copies of what it is given. */

@@ -318,6 +318,10 @@ static void on_message(struct channel *channel, const json_t *message, void *own
 			      registry_node_id(peer->peers->front->registry, peer->name),
 			      json_object_get(message, "listeners"));
 	}
+	if (!strcmp(type, "quiet"))
+		burial_checkpoints(peer->peers->front->burial,
+				   registry_node_id(peer->peers->front->registry, peer->name),
+				   json_string_value(json_object_get(message, "flows")));
 	if (!strcmp(type, "load"))
 		take_load(peer, message);
 	/* A report of before the first snapshot may carry the version of another life. */

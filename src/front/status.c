@@ -61,6 +61,8 @@ static json_t *front_section(const struct front *front)
 			json_object_set_new(fallbacks, counter_names[i] + strlen(prefix),
 					    json_integer((json_int_t)value));
 	}
+	json_object_set_new(object, "checkpoints",
+			    json_integer((json_int_t)burial_told(front->burial)));
 	/* Counted by service only. */
 	json_object_set_new(object, "bytes_in", json_integer(bytes_in(front)));
 	json_object_set_new(object, "fallbacks", fallbacks);
@@ -168,6 +170,21 @@ static json_t *load_section(const struct front *front, uint32_t id, const struct
 			 totals->timed ? totals->whole_ns / totals->timed : 0);
 }
 
+/* What a node that has come back gets of its share by now, in the service where that is least. */
+static double share(const struct registry *registry, uint32_t node)
+{
+	uint8_t least = RAMP_STEPS;
+
+	for (uint32_t id = 0; id < CONFIG_SERVICES; id++) {
+		const struct registry_service *service = &registry->services[id];
+
+		if (service->used && service->member[node] == MEMBER_UP && service->ramp[node] &&
+		    service->ramp[node] < least)
+			least = service->ramp[node];
+	}
+	return (double)least / RAMP_STEPS;
+}
+
 static json_t *node_section(const struct front *front, uint32_t id)
 {
 	int map = bpf_object__find_map_fd_by_name(front->object, "front_nodes");
@@ -213,10 +230,12 @@ static json_t *node_section(const struct front *front, uint32_t id)
 		json_object_set(object, "log", json_object_get(report, "log"));
 	for (uint32_t service = 0; service < CONFIG_SERVICES; service++)
 		if (front->registry->services[service].used &&
-		    front->registry->services[service].member[id] == MEMBER_DOWN)
+		    front->registry->services[service].member[id] != MEMBER_NONE &&
+		    front->registry->services[service].member[id] != MEMBER_UP)
 			json_object_set_new(why, front->registry->services[service].settings.name,
 					    json_string(checks_why(front->checks, service, id)));
 	json_object_set_new(object, "down", why);
+	json_object_set_new(object, "share", json_real(share(front->registry, id)));
 	return object;
 }
 

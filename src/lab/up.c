@@ -133,7 +133,8 @@ static void add_tls(const struct values *values, struct buffer *text)
 				      "  - name: secure\n    addresses: [" LAB_VIP ", \"" LAB_VIP6
 				      "\"]\n    port: 443\n    protocol: %s\n    forward: %s\n"
 				      "    policy: %s\n"
-				      "    health: {type: tcp, interval: 1s, timeout: 5s}\n"
+				      "    health: {type: tcp, interval: 1s, timeout: 5s, "
+				      "slow_start: 2s}\n"
 				      "    nodes: [",
 				      through_front(values) ? "tcp" : "tls",
 				      through_front(values) ? "nat" : "direct", values->policy);
@@ -168,7 +169,8 @@ static int write_config(const struct values *values)
 		      "\"]\n    port: 80\n"
 		      "    protocol: %s\n    policy: %s\n    target: %s\n    place: %s\n    "
 		      "forward: %s\n"
-		      "    release: %s\n    health: {type: %s, interval: 1s, timeout: 5s}\n",
+		      "    release: %s\n    health: {type: %s, interval: 1s, timeout: 5s, "
+		      "slow_start: 2s}\n",
 		      through_front(values) ? "tcp" : "http", values->policy,
 		      values->query ? "url" : "path", values->place, values->forward,
 		      values->release,

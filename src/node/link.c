@@ -141,6 +141,7 @@ static void on_ready(struct channel *channel, const char *peer, void *owner)
 	link->said_lost = false;
 	link->retry_ms = RETRY_MS;
 	link->reports = 0;
+	quiet_again(link->node->quiet);
 	report(link);
 	uv_timer_start(&link->timer, on_timer, TICK_MS, TICK_MS);
 }
@@ -214,6 +215,14 @@ void link_end(struct link *link)
 {
 	link->up = false;
 	uv_close((uv_handle_t *)&link->timer, on_timer_closed);
+}
+
+void link_send(struct link *link, json_t *message)
+{
+	if (link->up)
+		channel_send(link->channel, message);
+	else
+		json_decref(message);
 }
 
 bool link_is_up(const struct link *link)

@@ -132,6 +132,7 @@ static void stop(struct node *node)
 	park_end(node->park);
 	release_end(node->release);
 	served_end(node->served);
+	quiet_end(node->quiet);
 	neighbors_end(node->neighbors);
 	uv_close((uv_handle_t *)&node->terminate, NULL);
 	uv_close((uv_handle_t *)&node->interrupt, NULL);
@@ -187,6 +188,9 @@ static int run(struct node *node)
 	node->served = served_start(node, why);
 	if (!node->served)
 		return failed("%s", why);
+	node->quiet = quiet_start(node);
+	if (!node->quiet)
+		return failed_errno(errno, "taking quiet flows");
 	node->link = link_start(node);
 	daemon_signals(&node->loop, &node->terminate, &node->interrupt, on_signal, node);
 	uv_signal_init(&node->loop, &node->hangup);

@@ -20,6 +20,7 @@
 
 struct link;
 struct park;
+struct quiet;
 struct release;
 struct held_sweep;
 struct served;
@@ -44,6 +45,7 @@ struct node {
 	struct request_server *requests;
 	struct link *link;
 	struct park *park;
+	struct quiet *quiet;
 	struct release *release;
 	struct held_sweep *sweep;
 	struct served *served;
@@ -69,6 +71,9 @@ struct link *link_start(struct node *node);
 void link_end(struct link *link);
 bool link_is_up(const struct link *link);
 
+/* Sends the front a message (taken over); nothing while there is no connection. */
+void link_send(struct link *link, json_t *message);
+
 /* park.c: segments that wait for an old socket to go. Returns NULL with errno set if it can't. */
 struct park *park_start(struct node *node);
 void park_end(struct park *park);
@@ -81,6 +86,14 @@ void release_end(struct release *release);
 /* Tells of one: the segment that its client would send next begins at `seq` and acknowledges `ack`.
  */
 void release_flow(struct release *release, const struct flow_key *key, uint32_t seq, uint32_t ack);
+
+/* quiet.c: tells the front of flows that have nothing under way. Returns NULL with errno set if it
+ * can't. */
+struct quiet *quiet_start(struct node *node);
+void quiet_end(struct quiet *quiet);
+
+/* The front at the other end is perhaps another one: it is told everything again. */
+void quiet_again(struct quiet *quiet);
 
 /* sweep.c: forgets flows that are over. */
 struct held_sweep *held_sweep_start(struct node *node);

@@ -124,6 +124,7 @@ WIRE_SIZE(struct node_service_counters, 160);
 	X(NOT_FRESH, "not_fresh", "Baton headers too old, or of the future")                       \
 	X(REPLAYS, "replays", "first segments of connections that are over, dropped")              \
 	X(FLOWS_FULL, "flows_full", "connections refused because the table of flows is full")      \
+	X(REVIVED, "revived", "connections of a dead node that went on elsewhere: quiet")          \
 	X(RESETS, "resets", "segments answered by an RST because their node is down")              \
 	X(NO_NODE, "no_node", "requests for which no node is up")                                  \
 	X(UNREACHABLE, "unreachable", "segments dropped because their node's MAC isn't known")     \

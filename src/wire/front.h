@@ -35,7 +35,7 @@ enum front_flow_state {
 	FRONT_OPEN = 1,	   /* the client is sending, as far as is known */
 	FRONT_CLOSING = 2, /* it has sent its FIN: answers may still be on their way to it */
 	FRONT_ENDED = 3,   /* reset, or the owner says that it is over: a tombstone when idle */
-	FRONT_LOST = 4,	   /* its owner has forgotten it: the client's next segment gets an RST */
+	FRONT_LOST = 4,	   /* its owner has forgotten it, or is dead: segments get an RST */
 };
 
 enum front_flow_flags {
@@ -80,6 +80,35 @@ WIRE_SIZE(struct front_flow, 80);
 WIRE_OFFSET(struct front_flow, lock, 20);
 WIRE_OFFSET(struct front_flow, handoff_seq, 40);
 WIRE_OFFSET(struct front_flow, cwnd, 56);
+
+/* Map `checkpoints`: LRU_HASH of struct flow_key -> struct front_checkpoint. The last moment at
+ * which a flow's node (`node`, in `generation`) had nothing under way: see struct checkpoint. If
+ * the node dies, and the client has sent and acknowledged nothing since, its next request can go
+ * elsewhere. */
+enum { CHECKPOINTS_MAX = 131072 };
+
+struct front_checkpoint {
+	__u32 generation, seq, ack;
+	__u16 node;
+	__u16 zero;
+};
+WIRE_SIZE(struct front_checkpoint, 16);
+
+/* `front_bury` (BPF_PROG_TEST_RUN, this as context): goes over the table for flows of a node that
+ * is down. Those that can't go on elsewhere become FRONT_LOST, and a struct front_lost in the ring
+ * buffer `lost`, of which the daemon makes an RST. `left`: there was no room for all, and it has to
+ * be run again when the buffer is empty. */
+struct front_bury {
+	__u32 node;
+	__u32 lost, kept, left;
+};
+WIRE_SIZE(struct front_bury, 16);
+
+struct front_lost {
+	struct flow_key key;
+	__u32 seq, ack; /* of the RST: what the client acknowledged last, the end of what it sent */
+};
+WIRE_SIZE(struct front_lost, 44);
 
 /* Map `asked`: LRU_HASH of struct flow_key -> struct front_asked. Whom the nodes are asked for; for
  * as long as one question goes round. */

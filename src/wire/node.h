@@ -82,9 +82,11 @@ struct held {
 	__u64 first_ns; /* when the first byte of the response in hand went; 0: not yet */
 	__u64 body[HELD_BODY_WORDS];
 	__u64 response[HELD_RESPONSE_WORDS];
-	__u64 target; /* of the request at hand, where its policy is a central one */
+	__u64 target;	 /* of the request at hand, where its policy is a central one */
+	__u32 published; /* of the last checkpoint: see node_quiet */
+	__u32 zero;
 };
-WIRE_SIZE(struct held, 208);
+WIRE_SIZE(struct held, 216);
 WIRE_OFFSET(struct held, request_seq, 24);
 WIRE_OFFSET(struct held, cwnd, 48);
 WIRE_OFFSET(struct held, bytes_out, 88);
@@ -108,6 +110,25 @@ struct parked {
 	__u32 length;
 	__u8 frame[PARK_FRAME_MAX];
 };
+
+/* A moment at which nothing of a flow was under way: every request that came has been answered
+ * whole. The client's next segment begins at `seq`, and acknowledges `ack` once it has all of the
+ * answers. Nodes tell the front, which needs it when the node is dead (struct front_checkpoint). */
+struct checkpoint {
+	struct flow_key key;
+	__u32 generation, seq, ack;
+};
+WIRE_SIZE(struct checkpoint, 48);
+
+/* `node_quiet` (BPF_PROG_TEST_RUN, this as context): writes the checkpoints that have not been told
+ * yet into the ring buffer `quiet`. Another `salt` makes it tell all of them again: the front is
+ * another one. `left`: there was no room for all, and the rest is to be asked for again. */
+struct node_quiet {
+	__u32 salt;
+	__u32 told, left;
+	__u32 zero;
+};
+WIRE_SIZE(struct node_quiet, 16);
 
 /* `node_check` (BPF_PROG_TEST_RUN): data is 14 bytes of any Ethernet header with the protocol of
  * the flow's IP version and a struct flow_key; its answer is one of these or, if positive, the

@@ -145,10 +145,8 @@ static struct expected model_segment(struct peer_model *peer, const struct said 
 				      : said->length || said->seq != flow->end;
 	if (strange && !first && stateless(peer, said, &expected))
 		return expected;
-	if (flow->state == LOST) {
-		flow->state = ENDED;
+	if (flow->state == LOST)
 		return (struct expected){said->flags & RST ? DROPPED : RESET, 0, -1};
-	}
 	if (said->flags & RST && said->seq == flow->end)
 		flow->state = ENDED;
 	else if (!(said->flags & RST) && said->flags & FIN && flow->state == OPEN &&

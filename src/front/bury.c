@@ -1,0 +1,224 @@
+/* A node is down. Its clients would notice at their next segment, or, in the middle of a download,
+ * never: so they are told at once, by an RST from the service's address at the sequence number that
+ * each has acknowledged last. A client that has received more than that answers with a challenge
+ * (RFC 5961, 3.2), which gets the exact RST from the program. Connections that have a checkpoint of
+ * a quiet moment, and have been still since, are left alone: they go on elsewhere at their next
+ * request. */
+#include "front/front.h"
+
+#include "base/fail.h"
+#include "wire/front.h"
+#include "wire/node.h"
+
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <netinet/ip.h>
+#include <netinet/ip6.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { RUNS_MOST = 4096 }; /* each but the last empties a full ring buffer */
+
+struct burial {
+	struct front *front;
+	struct ring_buffer *ring;
+	int program, checkpoints;
+	int raw4, raw6; /* -1: the kernel has no such family */
+	uint64_t unsent, told;
+};
+
+/* RFC 1071 over 16-bit words, and the pseudo header of RFC 9293, 3.1 (RFC 8200, 8.1). */
+static uint32_t sum(const void *data, size_t length, uint32_t begin)
+{
+	const unsigned char *bytes = data;
+
+	for (size_t i = 0; i + 1 < length; i += 2)
+		begin += (uint32_t)bytes[i] << 8 | bytes[i + 1];
+	return begin;
+}
+
+static uint16_t finish(uint32_t sum)
+{
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return htons((uint16_t)~sum);
+}
+
+static int on_lost(void *owner, void *data, size_t size)
+{
+	struct burial *burial = owner;
+	const struct front_lost *lost = data;
+	unsigned char packet[sizeof(struct ip6_hdr) + sizeof(struct tcphdr)];
+	struct tcphdr tcp = {.source = lost->key.vip_port,
+			     .dest = lost->key.client_port,
+			     .seq = htonl(lost->seq),
+			     .ack_seq = htonl(lost->ack),
+			     .doff = sizeof(tcp) / 4,
+			     .rst = 1,
+			     .ack = 1};
+	bool four = address_is_ipv4(&lost->key.client);
+	size_t head = four ? sizeof(struct iphdr) : sizeof(struct ip6_hdr);
+	uint32_t begin = sizeof(tcp) + IPPROTO_TCP;
+	struct sockaddr_storage to = {0};
+	ssize_t sent;
+
+	if (size < sizeof(*lost))
+		return 0;
+	if (four) {
+		struct sockaddr_in *in = (struct sockaddr_in *)&to;
+		struct iphdr ip = {.version = 4,
+				   .ihl = 5,
+				   .tot_len = htons(sizeof(ip) + sizeof(tcp)),
+				   .frag_off = htons(IP_DF),
+				   .ttl = 64,
+				   .protocol = IPPROTO_TCP,
+				   .saddr = lost->key.vip.words[3],
+				   .daddr = lost->key.client.words[3]};
+
+		in->sin_family = AF_INET;
+		in->sin_addr.s_addr = ip.daddr;
+		begin = sum(&ip.saddr, 8, begin);
+		memcpy(packet, &ip, sizeof(ip));
+	} else {
+		struct sockaddr_in6 *in = (struct sockaddr_in6 *)&to;
+		struct ip6_hdr ip = {.ip6_flow = htonl(6u << 28),
+				     .ip6_plen = htons(sizeof(tcp)),
+				     .ip6_nxt = IPPROTO_TCP,
+				     .ip6_hlim = 64};
+
+		memcpy(&ip.ip6_src, &lost->key.vip, 16);
+		memcpy(&ip.ip6_dst, &lost->key.client, 16);
+		in->sin6_family = AF_INET6;
+		in->sin6_addr = ip.ip6_dst;
+		begin = sum(&ip.ip6_src, 32, begin);
+		memcpy(packet, &ip, sizeof(ip));
+	}
+	tcp.check = finish(sum(&tcp, sizeof(tcp), begin));
+	memcpy(packet + head, &tcp, sizeof(tcp));
+	sent = sendto(four ? burial->raw4 : burial->raw6, packet, head + sizeof(tcp), MSG_DONTWAIT,
+		      (struct sockaddr *)&to,
+		      four ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6));
+	/* The client learns at its next segment then. */
+	burial->unsent += sent < 0;
+	return 0;
+}
+
+void bury(struct burial *burial, uint32_t node)
+{
+	struct front_bury context = {.node = node, .left = 1};
+	uint64_t lost = 0, kept = 0;
+
+	burial->unsent = 0;
+	for (int runs = 0; context.left && runs < RUNS_MOST; runs++) {
+		LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = &context,
+			    .ctx_size_in = sizeof(context));
+
+		context = (struct front_bury){.node = node};
+		if (bpf_prog_test_run_opts(burial->program, &options)) {
+			log_line(LOG_LEVEL_ERROR, "looking for the flows of a dead node: %s",
+				 strerror(errno));
+			return;
+		}
+		ring_buffer__consume(burial->ring);
+		lost += context.lost;
+		kept = context.left ? kept : context.kept;
+	}
+	log_line(LOG_LEVEL_WARNING,
+		 "node %s: %llu connections reset, %llu were quiet and go on elsewhere%s",
+		 burial->front->registry->nodes[node].name, (unsigned long long)lost,
+		 (unsigned long long)kept, burial->unsent ? "; some resets could not be sent" : "");
+}
+
+/* ---- checkpoints ---- */
+
+static int digit(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static bool read_hex(const char *text, unsigned char *bytes, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		int high = digit(text[2 * i]), low = digit(text[2 * i + 1]);
+
+		if (high < 0 || low < 0)
+			return false;
+		bytes[i] = (unsigned char)(high << 4 | low);
+	}
+	return true;
+}
+
+void burial_checkpoints(struct burial *burial, uint32_t node, const char *hex)
+{
+	size_t length = hex ? strlen(hex) : 0;
+	struct checkpoint point;
+
+	if (!node || length % (2 * sizeof(point)))
+		return;
+	for (size_t at = 0; at < length; at += 2 * sizeof(point)) {
+		struct front_checkpoint value = {.node = (__u16)node};
+
+		if (!read_hex(hex + at, (unsigned char *)&point, sizeof(point)))
+			return;
+		value.generation = point.generation;
+		value.seq = point.seq;
+		value.ack = point.ack;
+		if (!bpf_map_update_elem(burial->checkpoints, &point.key, &value, BPF_ANY))
+			burial->told++;
+	}
+}
+
+uint64_t burial_told(const struct burial *burial)
+{
+	return burial->told;
+}
+
+static int open_raw(int family)
+{
+	int fd = socket(family, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
+
+	if (fd < 0)
+		log_line(LOG_LEVEL_WARNING,
+			 "no raw socket of IPv%d (%s): clients of a dead node learn of it at their "
+			 "next segment only",
+			 family == AF_INET ? 4 : 6, strerror(errno));
+	return fd;
+}
+
+struct burial *burial_start(struct front *front)
+{
+	struct burial *burial = calloc(1, sizeof(*burial));
+	int error;
+
+	if (!burial)
+		abort();
+	burial->front = front;
+	burial->program =
+		bpf_program__fd(bpf_object__find_program_by_name(front->object, "front_bury"));
+	burial->checkpoints = bpf_object__find_map_fd_by_name(front->object, "checkpoints");
+	burial->ring = ring_buffer__new(bpf_object__find_map_fd_by_name(front->object, "lost"),
+					on_lost, burial, NULL);
+	if (!burial->ring) {
+		error = errno;
+		free(burial);
+		errno = error;
+		return NULL;
+	}
+	burial->raw4 = open_raw(AF_INET);
+	burial->raw6 = open_raw(AF_INET6);
+	return burial;
+}
+
+void burial_end(struct burial *burial)
+{
+	ring_buffer__free(burial->ring);
+	if (burial->raw4 >= 0)
+		close(burial->raw4);
+	if (burial->raw6 >= 0)
+		close(burial->raw6);
+	free(burial);
+}

@@ -7,6 +7,7 @@
 #include "distill/distill.h"
 #include "distribution/distribution.h"
 #include "echo/echo.h"
+#include "experiment/experiment.h"
 #include "front/front.h"
 #include "lab/lab.h"
 #include "load/load.h"
@@ -28,6 +29,7 @@ static const struct command *const commands[] = {
 	&command_distribution,
 	&command_drain,
 	&command_echo,
+	&command_experiment,
 	&command_flows,
 	&command_front,
 	&command_lab,

@@ -145,6 +145,54 @@ def test_udp_flows_stay_together(lab, address):
     assert nodes == {b"node1", b"node2"}
 
 
+@pytest.mark.parametrize("policy", ["rr", "wrr", "lc", "wlc", "lblc", "lblcr", "sh", "dh", "maglev", "p2c"])
+def test_every_layer4_policy(lab, policy):
+    def serve_tcp(server, node):
+        while True:
+            try:
+                client, _ = server.accept()
+            except OSError:
+                return
+            with client:
+                client.sendall(node)
+
+    def serve_udp(server, node):
+        while True:
+            try:
+                data, peer = server.recvfrom(2048)
+            except OSError:
+                return
+            if not data:
+                return
+            server.sendto(node, peer)
+
+    for service in ("stream", "datagrams"):
+        lab.baton("service", "set", service, "--policy", policy)
+    streams, flows = [], []
+    with servers(lab, socket.SOCK_STREAM, serve_tcp):
+        for _ in range(12):
+            with client_socket(lab, VIP, socket.SOCK_STREAM) as client:
+                client.connect((VIP, PORT))
+                with client.makefile("rb") as file:
+                    streams.append(file.read())
+    with servers(lab, socket.SOCK_DGRAM, serve_udp):
+        for _ in range(12):
+            with client_socket(lab, VIP, socket.SOCK_DGRAM) as client:
+                client.connect((VIP, PORT))
+                mine = set()
+                for _ in range(3):
+                    client.send(b"?")
+                    mine.add(client.recv(100))
+                assert len(mine) == 1
+                flows += mine
+    for nodes in (streams, flows):
+        assert set(nodes) <= {b"node1", b"node2"} and len(nodes) == 12
+        if policy in ("rr", "wrr"):
+            assert nodes.count(b"node1") == 6
+        if policy == "sh":
+            assert len(set(nodes)) == 1, "one client, one node"
+
+
 def test_tcp_of_a_node_that_drains_goes_on(lab):
     def serve(server, node):
         while True:

@@ -4,10 +4,10 @@ PREFIX ?= /usr/local
 # Servers and network tools are in sbin, which not everybody's PATH has.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
-.PHONY: help build deps test demo compare fuzz install uninstall clean
+.PHONY: help build deps test demo compare measure-smoke fuzz install uninstall clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
 build: ## the command at build/baton
 	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) --prefix $(PREFIX)
@@ -24,6 +24,10 @@ demo: deps build ## a cluster of four stock nginx nodes, driven by a real trace 
 
 compare: deps build ## Baton beside its peers, as ratios (root; takes minutes)
 	@$(BUILD)/baton compare
+
+measure-smoke: build ## real guests measured, small (root; builds an image, takes minutes)
+	@scripts/deps measure
+	@$(BUILD)/baton measure run share/measure/smoke.yaml -o measure-smoke
 
 fuzz: deps ## the fuzzers, for as long as FUZZ_SECONDS says (60 each)
 	@fuzz/run $${FUZZ_SECONDS:-60}

@@ -11,6 +11,7 @@
 #include "front/front.h"
 #include "lab/lab.h"
 #include "load/load.h"
+#include "measure/measure.h"
 #include "monitor/monitor.h"
 #include "node/node.h"
 #include "simulate/simulate.h"
@@ -34,6 +35,7 @@ static const struct command *const commands[] = {
 	&command_front,
 	&command_lab,
 	&command_load,
+	&command_measure,
 	&command_monitor,
 	&command_node,
 	&command_ready,

@@ -1,0 +1,184 @@
+/* Machines of QEMU: emulated (TCG), or run by the processor itself (KVM). Both boot the image's
+ * kernel with a paravirtual disk and network; the image is never written to. */
+#include "measure/subject.h"
+
+#include "measure/guest/agent.h"
+#include "measure/image.h"
+#include "measure/network.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static int check(enum network network, struct buffer *why)
+{
+	if (!subject_has("qemu-system-x86_64", "qemu-system-x86", why))
+		return -1;
+	if (network == NETWORK_PASST && !subject_has("passt", "passt", why))
+		return -1;
+	return 0;
+}
+
+static int check_tcg(const struct plan_subject *subject, enum network network, struct buffer *why)
+{
+	(void)subject;
+	return check(network, why);
+}
+
+static int check_kvm(const struct plan_subject *subject, enum network network, struct buffer *why)
+{
+	(void)subject;
+	if (!access("/dev/kvm", R_OK | W_OK))
+		return check(network, why);
+	buffer_format(why, "/dev/kvm: %s", strerror(errno));
+	return -1;
+}
+
+/* QEMU's words for the guest's network. */
+static int netdev(struct guest *guest, char *text, size_t room, char *mac, struct buffer *why)
+{
+	size_t length;
+
+	strcpy(mac, "52:54:00:78:00:03");
+	switch (guest->network) {
+	case NETWORK_TAP:
+		strcpy(guest->address, BRIDGED_ADDRESS);
+		snprintf(text, room, "tap,id=net,ifname=tap0,script=no,downscript=no");
+		return network_ip(guest->run, "host",
+				  "tuntap add dev tap0 mode tap\nlink set tap0 master br0\n"
+				  "link set tap0 up\n",
+				  why);
+	case NETWORK_NAT:
+		strcpy(guest->address, HOST_ADDRESS);
+		length = (size_t)snprintf(text, room, "user,id=net");
+		for (const int *port = network_ports; *port; port++)
+			length += (size_t)snprintf(text + length, room - length,
+						   ",hostfwd=tcp:0.0.0.0:%d-:%d", *port, *port);
+		return 0;
+	case NETWORK_PASST: {
+		char socket[PATH_MAX], ports[64] = "";
+		const char *argv[] = {
+			"passt",       "--foreground", "--quiet",   "--socket", socket,
+			"--address",   NAT_ADDRESS,    "--netmask", "24",	"--gateway",
+			NAT_GATEWAY,   "--mtu",	       "1500",	    "--runas",	"0",
+			"--tcp-ports", ports,	       NULL};
+
+		strcpy(guest->address, HOST_ADDRESS);
+		for (const int *port = network_ports; *port; port++)
+			snprintf(ports + strlen(ports), sizeof(ports) - strlen(ports), "%s%d",
+				 *ports ? "," : "", *port);
+		snprintf(socket, sizeof(socket), "%s/passt.sock", guest->scratch);
+		snprintf(text, room, "stream,id=net,server=off,addr.type=unix,addr.path=%s",
+			 socket);
+		if (subject_help(guest, "host", "guest", argv, why) < 0)
+			return -1;
+		for (int tries = 0; tries < 600 && access(socket, F_OK); tries++)
+			usleep(50000);
+		return 0;
+	}
+	default:
+		strcpy(guest->address, BRIDGED_ADDRESS);
+		buffer_text(why, "no such network");
+		return -1;
+	}
+}
+
+static int start(struct guest *guest, const char *accelerator, const char *cpu, struct buffer *why)
+{
+	bool nat = guest->network == NETWORK_NAT || guest->network == NETWORK_PASST;
+	char kernel[PATH_MAX], initrd[PATH_MAX], drive[PATH_MAX + 64], memory[32], net[512],
+		device[128], mac[32];
+	const char *append, *argv[] = {"qemu-system-x86_64",
+				       "-accel",
+				       accelerator,
+				       "-machine",
+				       "q35",
+				       "-cpu",
+				       *guest->subject->cpu ? guest->subject->cpu : cpu,
+				       "-m",
+				       memory,
+				       "-nodefaults",
+				       "-display",
+				       "none",
+				       "-no-reboot",
+				       "-monitor",
+				       "none",
+				       "-serial",
+				       "stdio",
+				       "-drive",
+				       drive,
+				       "-netdev",
+				       net,
+				       "-device",
+				       device,
+				       "-kernel",
+				       kernel,
+				       "-initrd",
+				       initrd,
+				       "-append",
+				       NULL,
+				       NULL};
+
+	append =
+		nat ? "console=ttyS0 root=/dev/vda rw quiet panic=-1 net.ifnames=0 init=" AGENT_PATH
+		      " -- init " NAT_ADDRESS "/24 " NAT_GATEWAY
+		    : "console=ttyS0 root=/dev/vda rw quiet panic=-1 net.ifnames=0 init=" AGENT_PATH
+		      " -- init " BRIDGED_ADDRESS "/24";
+	argv[sizeof(argv) / sizeof(argv[0]) - 2] = append;
+	guest->own_kernel = true;
+	if (netdev(guest, net, sizeof(net), mac, why))
+		return -1;
+	snprintf(memory, sizeof(memory), "%luM", guest->memory >> 20);
+	snprintf(drive, sizeof(drive), "file=%s/" IMAGE_DISK ",format=raw,if=virtio,snapshot=on",
+		 guest->image);
+	snprintf(device, sizeof(device), "virtio-net-pci,netdev=net,mac=%s,romfile=", mac);
+	if (*guest->subject->kernel)
+		snprintf(kernel, sizeof(kernel), "%s", guest->subject->kernel);
+	else
+		snprintf(kernel, sizeof(kernel), "%s/" IMAGE_KERNEL, guest->image);
+	if (*guest->subject->initrd)
+		snprintf(initrd, sizeof(initrd), "%s", guest->subject->initrd);
+	else
+		snprintf(initrd, sizeof(initrd), "%s/" IMAGE_INITRD, guest->image);
+	return subject_spawn(guest, "host", "guest", argv, why);
+}
+
+/* QEMU 7.2's emulation of cmpxchg16b loses the flags, which Linux 6.12's allocator dies of. */
+static int start_tcg(struct guest *guest, struct buffer *why)
+{
+	return start(guest, "tcg", "max,-cx16", why);
+}
+
+/* ARCH_CAPABILITIES is what KVM inside of another hypervisor may not let QEMU set. */
+static int start_kvm(struct guest *guest, struct buffer *why)
+{
+	return start(guest, "kvm", "host,-arch-capabilities", why);
+}
+
+static void stop(struct guest *guest)
+{
+	struct buffer why = BUFFER_EMPTY;
+
+	if (guest->network == NETWORK_TAP)
+		network_ip(guest->run, "host", "link del tap0\n", &why);
+	buffer_release(&why);
+}
+
+const struct subject_kind subject_qemu_tcg = {
+	.name = "qemu-tcg",
+	.about = "QEMU, every instruction emulated",
+	.needs_image = true,
+	.check = check_tcg,
+	.start = start_tcg,
+	.stop = stop,
+};
+
+const struct subject_kind subject_qemu_kvm = {
+	.name = "qemu-kvm",
+	.about = "QEMU with KVM: full virtualization",
+	.needs_image = true,
+	.check = check_kvm,
+	.start = start_kvm,
+	.stop = stop,
+};

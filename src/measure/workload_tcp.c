@@ -1,0 +1,241 @@
+/* Raw TCP to the guest's baton-guest: goodput, round trips, connections a second. */
+#include "measure/workload.h"
+
+#include "base/clock.h"
+#include "base/sample.h"
+#include "measure/guest/agent.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { BLOCK = 256 * 1024, ECHO_BYTES = 64 };
+
+static int prepare(struct session *session, const struct plan_workload *workload,
+		   struct buffer *why)
+{
+	(void)workload;
+	return session_guest(session, why, NULL,
+			     "ss -ltn | grep -q ':%d ' && exit 0\nsetsid " AGENT_PATH
+			     " serve %d >/dev/null 2>&1 &\n"
+			     "for i in $(seq 600); do ss -ltn | grep -q ':%d ' && exit 0; "
+			     "sleep 0.1; done; echo baton-guest does not listen; exit 1",
+			     TALK_PORT, TALK_PORT, TALK_PORT);
+}
+
+struct talk {
+	char address[64];
+	int direction;
+	uint64_t time, count;
+	double seconds, bytes; /* what came of it */
+	double trips[];	       /* us */
+};
+
+static int dial(const struct talk *talk)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(TALK_PORT)};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+
+	inet_pton(AF_INET, talk->address, &address.sin_addr);
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address))) {
+		dprintf(2, "can't connect to %s:%d: %s\n", talk->address, TALK_PORT,
+			strerror(errno));
+		close(fd);
+		return -1;
+	}
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	return fd;
+}
+
+/* The byte that says what for, and a length where one follows. */
+static int begin(int fd, char kind, uint64_t length)
+{
+	unsigned char bytes[9] = {(unsigned char)kind};
+	size_t size = kind == TALK_DOWN || kind == TALK_ECHO ? 9 : 1;
+
+	for (int i = 0; i < 8; i++)
+		bytes[1 + i] = (unsigned char)(length >> (56 - 8 * i));
+	return write(fd, bytes, size) == (ssize_t)size ? 0 : -1;
+}
+
+static int read_whole(int fd, void *bytes, size_t length)
+{
+	return recv(fd, bytes, length, MSG_WAITALL) == (ssize_t)length ? 0 : -1;
+}
+
+static int stream(void *context)
+{
+	struct talk *talk = context;
+	char *block = calloc(1, BLOCK);
+	unsigned char count[8];
+	uint64_t start, end;
+	ssize_t moved = 1;
+	int fd = dial(talk), error = -1;
+
+	if (fd < 0 || !block)
+		return -1;
+	/* Far more than fits the time: the client ends it. */
+	error = begin(fd, talk->direction == PUT ? TALK_UP : TALK_DOWN, 1ull << 50);
+	start = clock_now();
+	end = start + talk->time;
+	while (!error && moved > 0 && clock_now() < end) {
+		moved = talk->direction == PUT ? write(fd, block, BLOCK) : read(fd, block, BLOCK);
+		talk->bytes += moved > 0 ? (double)moved : 0;
+	}
+	if (talk->direction == PUT) {
+		shutdown(fd, SHUT_WR);
+		/* The guest says how much has really arrived. */
+		error = error || read_whole(fd, count, sizeof(count));
+		talk->bytes = 0;
+		for (int i = 0; i < 8; i++)
+			talk->bytes = talk->bytes * 256 + count[i];
+	}
+	talk->seconds = (double)(clock_now() - start) / 1e9;
+	close(fd);
+	free(block);
+	if (error || moved <= 0 || talk->bytes <= 0)
+		dprintf(2, "the stream broke after %.0f bytes\n", talk->bytes);
+	return error || moved <= 0 || talk->bytes <= 0 ? -1 : 0;
+}
+
+static int echo(void *context)
+{
+	struct talk *talk = context;
+	uint64_t warm = talk->count / 10;
+	char block[ECHO_BYTES] = {0};
+	int fd = dial(talk), error;
+
+	if (fd < 0)
+		return -1;
+	error = begin(fd, TALK_ECHO, sizeof(block));
+	for (uint64_t i = 0; i < warm + talk->count && !error; i++) {
+		uint64_t start = clock_now();
+
+		error = write(fd, block, sizeof(block)) != sizeof(block) ||
+			read_whole(fd, block, sizeof(block));
+		if (i >= warm)
+			talk->trips[i - warm] = (double)(clock_now() - start) / 1e3;
+	}
+	close(fd);
+	if (error)
+		dprintf(2, "an echo did not come back\n");
+	return error ? -1 : 0;
+}
+
+static int call(void *context)
+{
+	struct talk *talk = context;
+	uint64_t start = clock_now();
+
+	for (uint64_t i = 0; i < talk->count; i++) {
+		int fd = dial(talk);
+		char byte;
+
+		if (fd < 0)
+			return -1;
+		if (begin(fd, TALK_CONNECT, 0) || read_whole(fd, &byte, 1)) {
+			dprintf(2, "connection %lu got no answer\n", i + 1);
+			close(fd);
+			return -1;
+		}
+		close(fd);
+	}
+	talk->seconds = (double)(clock_now() - start) / 1e9;
+	return 0;
+}
+
+/* Runs one of them; the caller frees what is returned, NULL with the reason in `why`. */
+static struct talk *run(struct session *session, const struct plan_workload *workload,
+			int (*work)(void *), struct buffer *why)
+{
+	size_t size = sizeof(struct talk) + workload->count * sizeof(double);
+	struct talk *talk = calloc(1, size);
+
+	if (!talk) {
+		buffer_text(why, "out of memory");
+		return NULL;
+	}
+	snprintf(talk->address, sizeof(talk->address), "%s", session->guest->address);
+	talk->direction = workload->direction;
+	talk->time = workload->time;
+	talk->count = workload->count;
+	if (!session_client(session, work, talk, size, why))
+		return talk;
+	free(talk);
+	return NULL;
+}
+
+static int measure_goodput(struct session *session, const struct plan_workload *workload,
+			   struct outcome *outcome, struct buffer *why)
+{
+	struct talk *talk = run(session, workload, stream, why);
+
+	if (!talk)
+		return -1;
+	outcome_add(outcome, "rate", talk->bytes * 8 / talk->seconds / 1e6, "Mbit/s");
+	outcome->work = talk->bytes;
+	strcpy(outcome->work_unit, "byte");
+	free(talk);
+	return 0;
+}
+
+static int measure_round_trip(struct session *session, const struct plan_workload *workload,
+			      struct outcome *outcome, struct buffer *why)
+{
+	struct talk *talk = run(session, workload, echo, why);
+	double sum = 0;
+
+	if (!talk)
+		return -1;
+	for (uint64_t i = 0; i < talk->count; i++)
+		sum += talk->trips[i];
+	outcome_add(outcome, "median", sample_median(talk->trips, talk->count), "us");
+	outcome_add(outcome, "mean", sum / (double)talk->count, "us");
+	outcome_add(outcome, "p99", talk->trips[talk->count * 99 / 100], "us");
+	outcome->work = (double)talk->count;
+	strcpy(outcome->work_unit, "round trip");
+	free(talk);
+	return 0;
+}
+
+static int measure_connect(struct session *session, const struct plan_workload *workload,
+			   struct outcome *outcome, struct buffer *why)
+{
+	struct talk *talk = run(session, workload, call, why);
+
+	if (!talk)
+		return -1;
+	outcome_add(outcome, "rate", (double)talk->count / talk->seconds, "1/s");
+	outcome->work = (double)talk->count;
+	strcpy(outcome->work_unit, "connection");
+	free(talk);
+	return 0;
+}
+
+const struct workload_kind workload_goodput = {
+	.name = "goodput",
+	.more = true,
+	.use = "raw",
+	.prepare = prepare,
+	.measure = measure_goodput,
+};
+
+const struct workload_kind workload_round_trip = {
+	.name = "round-trip",
+	.use = "raw",
+	.prepare = prepare,
+	.measure = measure_round_trip,
+};
+
+const struct workload_kind workload_connect = {
+	.name = "connect",
+	.more = true,
+	.use = "raw",
+	.prepare = prepare,
+	.measure = measure_connect,
+};

@@ -1,0 +1,101 @@
+"""`baton measure` with containers on this machine's own tree, and with guests that don't exist."""
+
+import collections
+import csv
+import json
+
+import labs
+
+FAKE = """
+name: fake
+rounds: 2
+subjects:
+  - {kind: fake, name: good, mean: 2ms, external: 1ms}
+  - {kind: fake, name: other, mean: 1ms, external: 3ms}
+  - {kind: fake, name: dead, fail: boot}
+  - {kind: fake, name: mean, fail: share}
+  - {kind: fake, name: sick, fail: database, mean: 50ms}
+networks: [nat]
+workloads:
+  - {type: samba, repeats: 6}
+  - {type: web, repeats: 6}
+"""
+
+CONTAINER = """
+name: container
+root: /
+warm_up: 0
+subjects: [{kind: namespace}]
+networks: [nat, tap]
+workloads:
+  - {type: goodput, direction: put, repeats: 1, time: 0.2s}
+  - {type: goodput, direction: get, repeats: 1, time: 0.2s}
+  - {type: round-trip, repeats: 1, count: 50}
+  - {type: connect, repeats: 1, count: 50}
+"""
+
+
+def measure(folder, plan, *options, **how):
+    path = folder / "plan.yaml"
+    path.write_text(plan)
+    return labs.run("measure", "run", path, "--output", folder / "out", "--json", *options, **how)
+
+
+def rows(folder):
+    with open(folder / "out" / "times.csv") as text:
+        return list(csv.DictReader(text))
+
+
+def test_holes_are_reported_and_the_plan_goes_on(tmp_path):
+    report = json.loads(measure(tmp_path, FAKE, "--quiet").stdout)
+    reasons = {(hole["subject"], hole["workload"]): (hole["reason"], hole["count"]) for hole in report["holes"]}
+    assert reasons["dead", "web"] == ("the plan makes it fail to boot", 6)
+    assert reasons["mean", "samba-put"] == ("the share refuses", 6)
+    assert ("mean", "web") not in reasons
+    assert reasons["sick", "web"][0] == "the database died"
+    good = [cell for cell in report["cells"] if cell["subject"] in ("good", "other")]
+    assert len(good) == 8 and all(cell["n"] == 6 and not cell["holes"] for cell in good)
+    # The paper's finding, made: better inside and worse outside.
+    ranks = report["ranks"]["file"]
+    assert ranks["internal"][0]["subject"] == "other" and ranks["external"][0]["subject"] == "good"
+    assert any(pair["certain"] for pair in report["orders"]["file"]["reversed"])
+    assert report["choice"][0]["subject"] == "good" and report["choice"][1]["distinct"]
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "the database died" in page and page.count("<svg") >= 3 and "172 s" in page
+
+
+def test_a_run_goes_on_where_it_ended(tmp_path):
+    measure(tmp_path, FAKE, "--quiet", "--repeats", "2")
+    before = rows(tmp_path)
+    with open(tmp_path / "out" / "times.csv", "a") as text:
+        text.write("1,99,good,nat,256,int")  # what a killed run leaves
+    measure(tmp_path, FAKE, "--quiet")
+    after = rows(tmp_path)
+    assert after[:len(before)] == before
+    kept = [row for row in after if row["status"] != "warm-up"]
+    counted = collections.Counter((row["subject"], row["vantage"], row["workload"], row["repeat"]) for row in kept)
+    assert set(counted.values()) == {1} and len(counted) == 5 * 2 * 2 * 6
+    assert sorted(int(row["order"]) for row in kept) == list(range(1, len(kept) + 1))
+    # In random order, not one after the other.
+    assert [row["subject"] for row in kept] != sorted(row["subject"] for row in kept)
+    measure(tmp_path, FAKE, "--quiet")
+    assert rows(tmp_path) == after
+
+
+def test_containers_are_measured_from_both_sides(tmp_path):
+    report = json.loads(measure(tmp_path, CONTAINER).stdout)
+    assert not report["holes"]
+    cells = {(cell["network"], cell["vantage"], cell["workload"], cell["metric"]): cell for cell in report["cells"]}
+    for network in ("nat", "tap"):
+        for vantage in ("internal", "external"):
+            for work in (("goodput-put", "rate"), ("goodput-get", "rate"), ("connect", "rate"), ("round-trip", "median")):
+                assert cells[(network, vantage, *work)]["mean"][0] > 0
+
+
+def test_a_wrong_plan_is_refused(tmp_path):
+    done = measure(tmp_path, FAKE + "  - {type: web, name: twice, colour: red}\n", check=False)
+    assert done.returncode == 2 and "plan.yaml:14: colour: unknown key" in done.stderr
+    done = labs.run("measure", "run", check=False)
+    assert done.returncode == 2
+    done = labs.run("measure", "report", tmp_path, check=False)
+    assert done.returncode == 2 and "plan.yaml" in done.stderr

@@ -1,0 +1,209 @@
+#include "../unit.h"
+
+#include "measure/analysis.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void add(struct rows *rows, const char *subject, const char *vantage, const char *workload,
+		const char *metric, double value)
+{
+	struct row row = {.memory = 256, .status = STATUS_OK, .value = value, .work = 1};
+	unsigned int repeat = 1;
+
+	for (size_t i = 0; i < rows->count; i++)
+		repeat += !strcmp(rows->list[i].subject, subject) &&
+			  !strcmp(rows->list[i].vantage, vantage) &&
+			  !strcmp(rows->list[i].workload, workload);
+	row.repeat = repeat;
+	strcpy(row.subject, subject);
+	strcpy(row.network, "tap");
+	strcpy(row.vantage, vantage);
+	strcpy(row.workload, workload);
+	strcpy(row.metric, metric);
+	strcpy(row.unit, "s");
+	rows_add(rows, &row);
+}
+
+static struct plan three_subjects(void)
+{
+	struct plan plan = {.subject_count = 3,
+			    .network_count = 1,
+			    .networks = {NETWORK_TAP},
+			    .memory_count = 1,
+			    .memories = {256 << 20},
+			    .workload_count = 2,
+			    .vantage_count = 2,
+			    .vantages = {INTERNAL, EXTERNAL},
+			    .weights = {50, 50, 50, 50}};
+
+	strcpy(plan.subjects[0].name, "a");
+	strcpy(plan.subjects[1].name, "b");
+	strcpy(plan.subjects[2].name, "c");
+	plan.workloads[0] = (struct plan_workload){.name = "files", .type = SAMBA};
+	plan.workloads[1] = (struct plan_workload){.name = "page", .type = WEB};
+	return plan;
+}
+
+/* a is clearly better than b inside and clearly worse outside; c is as good as a. */
+static void fill(struct rows *rows)
+{
+	static const double noise[] = {0.98, 1, 1.02, 0.99, 1.01};
+
+	for (int i = 0; i < 5; i++) {
+		add(rows, "a", "internal", "files", "time", 1 * noise[i]);
+		add(rows, "b", "internal", "files", "time", 2 * noise[i]);
+		add(rows, "c", "internal", "files", "time", 1.001 * noise[4 - i]);
+		add(rows, "a", "external", "files", "time", 3 * noise[i]);
+		add(rows, "b", "external", "files", "time", 1.5 * noise[i]);
+		add(rows, "c", "external", "files", "time", 6 * noise[i]);
+		add(rows, "a", "internal", "page", "time", 1 * noise[i]);
+		add(rows, "b", "internal", "page", "time", 1 * noise[4 - i]);
+		add(rows, "a", "external", "page", "time", 1 * noise[i]);
+		add(rows, "b", "external", "page", "time", 1 * noise[4 - i]);
+	}
+}
+
+static void ranks(void **state)
+{
+	struct plan plan = three_subjects();
+	struct choice *choices = calloc(CHOICES_MAX, sizeof(*choices));
+	struct reversal turned[8];
+	struct rows rows = {0};
+	struct cells cells;
+	unsigned int pairs;
+
+	(void)state;
+	fill(&rows);
+	cells_make(&cells, &rows);
+	assert_int_equal(rank(&cells, &plan, "file", INTERNAL, false, choices), 3);
+	assert_string_equal(choices[0].name, "a (tap, 256)");
+	assert_false(choices[1].distinct);
+	assert_true(choices[2].distinct);
+	assert_float_equal(choices[2].score.middle, 2, 0.01);
+	assert_true(choices[2].score.low < 2 && choices[2].score.high > 2);
+	assert_int_equal(rank(&cells, &plan, "file", EXTERNAL, false, choices), 3);
+	assert_string_equal(choices[0].name, "b (tap, 256)");
+
+	/* a before b and c before b inside, behind it outside: both certain. */
+	assert_int_equal(reversals(&cells, &plan, "file", turned, 8, &pairs), 2);
+	assert_int_equal(pairs, 3);
+	assert_true(turned[0].certain && turned[1].certain);
+	assert_string_equal(turned[0].worse, "b (tap, 256)");
+	assert_int_equal(reversals(&cells, &plan, "raw", turned, 8, &pairs), 0);
+
+	/* Weighed, a and b are equal for files but for what they lose: b is 2 times worse inside, a
+	 * 2 times worse outside; c has no pages and can't be chosen. */
+	assert_int_equal(weigh(&cells, &plan, &plan.weights, choices), 2);
+	assert_float_equal(choices[1].score.middle, 1, 0.01);
+	assert_false(choices[1].distinct);
+	plan.weights = (struct plan_weights){100, 0, 100, 0};
+	assert_int_equal(weigh(&cells, &plan, &plan.weights, choices), 3);
+	assert_string_equal(choices[0].name, "a (tap, 256)");
+	plan.weights = (struct plan_weights){0, 100, 100, 0};
+	weigh(&cells, &plan, &plan.weights, choices);
+	assert_string_equal(choices[0].name, "b (tap, 256)");
+	assert_float_equal(choices[1].score.middle, 2, 0.01);
+	assert_true(choices[1].distinct);
+	cells_free(&cells);
+	rows_free(&rows);
+	free(choices);
+}
+
+/* Two samples of Welch's test worked by hand: means 10 and 12, variances 1 and 4, five values each:
+ * t = 2, 5.88 degrees of freedom, critical value 2.46. */
+static void welch(void **state)
+{
+	static const double first[] = {8.735089, 9.367544, 10, 10.632456, 11.264911};
+	struct rows rows = {0};
+	struct cells cells;
+
+	(void)state;
+	for (int i = 0; i < 5; i++) {
+		add(&rows, "a", "internal", "files", "time", first[i]);
+		add(&rows, "b", "internal", "files", "time", 12 + 2 * (first[i] - 10));
+		add(&rows, "c", "internal", "files", "time", 13 + 2 * (first[i] - 10));
+	}
+	cells_make(&cells, &rows);
+	assert_int_equal(cells.count, 3);
+	assert_float_equal(cells.list[0].deviation, 1, 1e-5);
+	assert_false(cells_differ(&cells.list[0], &cells.list[1]));
+	assert_true(cells_differ(&cells.list[0], &cells.list[2]));
+	cells_free(&cells);
+	rows_free(&rows);
+}
+
+static void outliers(void **state)
+{
+	struct rows rows = {0};
+
+	(void)state;
+	for (int i = 0; i < 9; i++)
+		add(&rows, "a", "internal", "files", "time", 10 + i % 3);
+	add(&rows, "a", "internal", "files", "time", 30);
+	add(&rows, "b", "internal", "files", "time", 1);
+	add(&rows, "b", "internal", "files", "time", 1);
+	add(&rows, "b", "internal", "files", "time", 9);
+	rows_mark(&rows);
+	for (size_t i = 0; i < rows.count; i++)
+		assert_int_equal(rows.list[i].outlier, i == 9);
+	rows_free(&rows);
+}
+
+/* Rows come back from the file as they were; a half-written last line is not one of them. */
+static void kept(void **state)
+{
+	struct rows rows = {0}, again = {0};
+	char folder[] = "/tmp/baton-unit-XXXXXX", path[64];
+	struct row failed = {.memory = 256, .status = STATUS_FAILED, .repeat = 6};
+	unsigned int line;
+	FILE *out;
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	fill(&rows);
+	strcpy(failed.subject, "a");
+	strcpy(failed.network, "tap");
+	strcpy(failed.vantage, "internal");
+	strcpy(failed.workload, "files");
+	strcpy(failed.reason, "no \"share\", said it\nsmbclient");
+	rows_add(&rows, &failed);
+	assert_int_equal(rows_append(folder, rows.list, rows.count, "1,2,3,4,5\n"), 0);
+	snprintf(path, sizeof(path), "%s/times.csv", folder);
+	out = fopen(path, "a");
+	fputs("1,2,a,tap", out);
+	fclose(out);
+	assert_int_equal(rows_read(&again, folder, &line), 0);
+	assert_int_equal(again.count, rows.count);
+	assert_float_equal(again.list[3].value, rows.list[3].value, 1e-9);
+	assert_string_equal(again.list[again.count - 1].reason, "no  share   said it smbclient");
+	assert_false(rows_have(&again, &failed, false));
+	assert_true(rows_have(&again, &failed, true));
+	/* What is added next stands on a line of its own. */
+	assert_int_equal(rows_append(folder, rows.list, 1, NULL), 0);
+	rows_free(&again);
+	assert_int_equal(rows_read(&again, folder, &line), 0);
+	assert_int_equal(again.count, rows.count + 1);
+	rows_free(&again);
+	rows_free(&rows);
+	unlink(path);
+	snprintf(path, sizeof(path), "%s/requests.csv", folder);
+	unlink(path);
+	rmdir(folder);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(ranks),
+		cmocka_unit_test(welch),
+		cmocka_unit_test(outliers),
+		cmocka_unit_test(kept),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

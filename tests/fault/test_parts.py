@@ -16,7 +16,7 @@ from test_killed import Clients, whole
 def parts_lab():
     lab = Lab("parts", "-n", 3)
     # A server that stands still for a moment is not to count as down, however slow this machine is.
-    run("service", "set", "--name", lab.name, "web", "--fall", 1000)
+    run("service", "set", "--name", lab.name, "web", "--fall", 100)
     yield lab
     lab.down()
 

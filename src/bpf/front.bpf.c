@@ -58,8 +58,9 @@ INLINE int front_tcp(struct xdp_md *ctx, struct front_work *work, struct tcphdr 
 	segment->payload_at = segment->tcp_at + header;
 	segment->length = left - header;
 	work->loaded = 0;
-	flow = bpf_map_lookup_elem(&flows, &segment->key);
-	if (flow && !(segment->flags & TCP_SYN)) {
+	/* A SYN has nothing to do with the flow that its ports had before. */
+	flow = segment->flags & TCP_SYN ? NULL : bpf_map_lookup_elem(&flows, &segment->key);
+	if (flow) {
 		counters = service_counters(flow->service);
 	} else {
 		if (!service_find(work, IPPROTO_TCP))

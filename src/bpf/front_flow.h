@@ -182,11 +182,19 @@ SUBPROGRAM int flow_begin(struct xdp_md *ctx)
 		return answer_reset(ctx, work);
 	node = placed & 0xffff;
 	flow_fill(work, here, node, placed & PLACED_PINNED, now);
-	error = bpf_map_update_elem(&flows, &segment->key, fresh, BPF_NOEXIST);
-	if (error == -EEXIST) {
-		flow = bpf_map_lookup_elem(&flows, &segment->key);
-		if (!flow)
-			return XDP_DROP;
+	/* A client uses its ports again and again: more often than not there is an entry. */
+	error = 0;
+	flow = bpf_map_lookup_elem(&flows, &segment->key);
+	if (!flow) {
+		error = bpf_map_update_elem(&flows, &segment->key, fresh, BPF_NOEXIST);
+		if (error == -EEXIST) {
+			error = 0;
+			flow = bpf_map_lookup_elem(&flows, &segment->key);
+			if (!flow)
+				return XDP_DROP;
+		}
+	}
+	if (flow) {
 		bpf_spin_lock(&flow->lock);
 		word = flow->owner_word;
 		if (flow->first_seq == fresh->first_seq && flow->first_ack == fresh->first_ack) {

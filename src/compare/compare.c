@@ -97,7 +97,7 @@ static int block(struct run *run, unsigned int from, unsigned int to,
 		cell->p99[round] = load->p99_us;
 		cell->moved[round] = load->switched / load->requests;
 		cell->errors += load->errors;
-		cell->whole_us[round] = whole / 1e3 / load->requests;
+		cell->whole_us[round] = (whole / 1e3 + load->cpu_us) / load->requests;
 		if (front < 0)
 			continue;
 		cell->front_us[round] =

@@ -50,6 +50,7 @@ static void *run(void *context)
 	load->errors = number(result, "errors");
 	load->bytes = number(result, "bytes");
 	load->rate = number(result, "requests_per_second");
+	load->cpu_us = number(result, "generator_cpu") * number(result, "seconds") * 1e6;
 	load->p50_us = number(latency, "p50");
 	load->p99_us = number(latency, "p99");
 	load->switched = number(json_object_get(result, "switched_us"), "count");

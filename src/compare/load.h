@@ -14,6 +14,7 @@ struct load {
 
 	/* What came of it. */
 	double requests, errors, bytes, rate, p50_us, p99_us;
+	double cpu_us;	 /* of the load's own process, which is gone when it has been waited for */
 	double switched; /* answers from another node than the one before */
 	int failure; /* 0, or -errno: the load could not be run or did not print what it should */
 };

@@ -111,6 +111,23 @@ static int trust_addresses(void *context)
 	       set("ipv6/conf/default/dad_transmits", "0");
 }
 
+/* In the switch's namespace: a switch passes frames and asks no firewall. Where br_netfilter is not
+ * loaded there is nothing to say. */
+static int pass_no_firewall(void *context)
+{
+	static const char *const keys[] = {"bridge/bridge-nf-call-iptables",
+					   "bridge/bridge-nf-call-ip6tables",
+					   "bridge/bridge-nf-call-arptables"};
+
+	(void)context;
+	if (access("/proc/sys/net/bridge", F_OK))
+		return 0;
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (set(keys[i], "0"))
+			return 1;
+	return 0;
+}
+
 static int attach_pass(void *context)
 {
 	struct pass_bpf *skeleton = pass_bpf__open_and_load();
@@ -199,6 +216,8 @@ int topology_up(const struct topology *topology)
 	if (!error)
 		error = ip_batch(bridge, &lines);
 	buffer_release(&lines);
+	if (!error)
+		error = process_within(bridge, pass_no_firewall, NULL);
 	if (error || add_host(topology, "client", "10.77.0.1", "fd77::1") ||
 	    add_host(topology, "front", "10.77.0.2", "fd77::2") ||
 	    add_host(topology, "origin", "10.77.0.3", "fd77::3"))

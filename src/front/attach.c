@@ -5,10 +5,15 @@
 #include "front.skel.h"
 
 #include <errno.h>
+#include <linux/ethtool.h>
 #include <linux/if_link.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 static const char *const needs[] = {NULL};
 
@@ -28,6 +33,24 @@ static int attach_xdp(struct front *front)
 	if (!error && !bpf_xdp_query(front->ifindex, 0, &query))
 		front->native = query.attach_mode == XDP_ATTACHED_DRV;
 	return error;
+}
+
+/* The kernel joins segments before a generic program sees them, and what was joined is too long to
+ * be handed over. */
+static void warn_of_joined_segments(const char *device)
+{
+	struct ethtool_value joins = {.cmd = ETHTOOL_GGRO};
+	struct ifreq request = {.ifr_data = (void *)&joins};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", device);
+	if (fd >= 0 && !ioctl(fd, SIOCETHTOOL, &request) && joins.data)
+		log_line(LOG_LEVEL_WARNING,
+			 "XDP is generic on %s and joins segments: run 'ethtool -K %s gro off lro "
+			 "off'",
+			 device, device);
+	if (fd >= 0)
+		close(fd);
 }
 
 int front_attach(struct front *front, char why[512])
@@ -80,6 +103,8 @@ int front_attach(struct front *front, char why[512])
 			 "first ('ip link set %s xdp off')",
 			 front->config.front.interface, strerror(-error),
 			 front->config.front.interface);
+	else if (!front->native)
+		warn_of_joined_segments(front->config.front.interface);
 	return error;
 }
 

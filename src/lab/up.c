@@ -27,8 +27,8 @@ enum { READY_S = 30 };
 
 struct values {
 	const char *name, *policy, *server, *root, *place, *forward, *release, *log;
-	const char *origin, *distill;
-	uint64_t nodes, delay, origin_delay, memory, disk;
+	const char *origin, *distill, *xdp;
+	uint64_t nodes, delay, origin_delay, memory, disk, flows;
 	struct option_list hosts, cpu, rate;
 	bool bare, partition, query, proxy, impair;
 };
@@ -53,6 +53,10 @@ static const struct option_spec options[] = {
 	 offsetof(struct values, forward), .choices = "direct|tunnel|nat"},
 	{"release", 0, OPTION_TEXT, "HOW", "how a socket that was left ends: rst|fin [rst]",
 	 offsetof(struct values, release), .choices = "rst|fin"},
+	{"xdp", 0, OPTION_TEXT, "MODE", "of the front's program: auto|native|generic [auto]",
+	 offsetof(struct values, xdp), .choices = "auto|native|generic"},
+	{"flows", 0, OPTION_COUNT, "N", "room of the front's table of connections [1Mi]",
+	 offsetof(struct values, flows), .least = 1024, .most = 64 << 20},
 	{"query", 0, OPTION_FLAG, NULL, "what is behind '?' is part of the target",
 	 offsetof(struct values, query)},
 	{"delay", 0, OPTION_DURATION, "TIME",
@@ -155,9 +159,13 @@ static int write_config(const struct values *values)
 		      "cluster:\n  name: %s\n  key_file: %s\n"
 		      "front:\n  name: front\n  address: 10.77.0.2\n  address6: \"fd77::2\"\n  "
 		      "interface: eth0\n"
-		      "  control: 10.77.0.2:7701\n  http: 127.0.0.1:7780\n"
-		      "nodes:\n",
+		      "  control: 10.77.0.2:7701\n  http: 127.0.0.1:7780\n",
 		      values->name, state_path(values->name, "key", key));
+	if (values->xdp)
+		buffer_format(&text, "  xdp: %s\n", values->xdp);
+	if (values->flows)
+		buffer_format(&text, "  flows: %lu\n", values->flows);
+	buffer_text(&text, "nodes:\n");
 	for (unsigned int i = 1; i <= values->nodes; i++) {
 		buffer_format(&text, "  - {name: node%u, address: %s, ", i,
 			      topology_node_address(i, address));

@@ -3,19 +3,28 @@
 #include "node/node.h"
 
 #include "base/buffer.h"
+#include "control/percpu.h"
+#include "wire/counters.h"
 #include "wire/node.h"
 
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <stdlib.h>
 
-enum { TICK_MS = 250, BATCH_MOST = 2 << 20 /* bytes of text */ };
+enum {
+	TICK_MS = 250,	      /* between two looks at the least */
+	SHARE = 200,	      /* and so many times what the last one took */
+	BATCH_MOST = 2 << 20, /* bytes of text */
+};
 
 struct quiet {
 	struct node *node;
 	struct ring_buffer *ring;
 	int program;
 	uint32_t salt;
+	uint64_t responses; /* until the last look, at `looked_salt`; it told all if not `left` */
+	uint32_t looked_salt;
+	bool left;
 	uv_timer_t timer;
 	struct buffer text;
 };
@@ -37,12 +46,26 @@ static int on_point(void *owner, void *data, size_t size)
 	return 0;
 }
 
-static void on_tick(uv_timer_t *timer)
+/* Only the end of a response makes a flow quiet. */
+static bool nothing_new(struct quiet *quiet)
 {
-	struct quiet *quiet = timer->data;
+	int map = bpf_object__find_map_fd_by_name(quiet->node->object, "node_counters");
+	uint64_t responses;
+	bool same;
+
+	if (percpu_sum(map, NODE_COUNT_RESPONSES, &responses, 1))
+		return false;
+	same = !quiet->left && responses == quiet->responses && quiet->salt == quiet->looked_salt;
+	quiet->responses = responses;
+	quiet->looked_salt = quiet->salt;
+	return same;
+}
+
+static void look(struct quiet *quiet)
+{
 	struct node_quiet context = {.left = 1};
 
-	if (!link_is_up(quiet->node->link))
+	if (!link_is_up(quiet->node->link) || nothing_new(quiet))
 		return;
 	buffer_clear(&quiet->text);
 	while (context.left && quiet->text.length < BATCH_MOST) {
@@ -54,9 +77,21 @@ static void on_tick(uv_timer_t *timer)
 			break;
 		ring_buffer__consume(quiet->ring);
 	}
+	quiet->left = context.left;
 	if (quiet->text.length)
 		link_send(quiet->node->link,
 			  json_pack("{s:s, s:s}", "type", "quiet", "flows", quiet->text.data));
+}
+
+/* A look goes over the whole table, which takes its time even where the table is empty. */
+static void on_tick(uv_timer_t *timer)
+{
+	struct quiet *quiet = timer->data;
+	uint64_t began = uv_hrtime(), wait;
+
+	look(quiet);
+	wait = (uv_hrtime() - began) * SHARE / 1000000;
+	uv_timer_start(timer, on_tick, wait > TICK_MS ? wait : TICK_MS, 0);
 }
 
 void quiet_again(struct quiet *quiet)
@@ -85,7 +120,7 @@ struct quiet *quiet_start(struct node *node)
 	quiet->salt = (uint32_t)uv_hrtime();
 	uv_timer_init(&node->loop, &quiet->timer);
 	quiet->timer.data = quiet;
-	uv_timer_start(&quiet->timer, on_tick, TICK_MS, TICK_MS);
+	uv_timer_start(&quiet->timer, on_tick, TICK_MS, 0);
 	return quiet;
 }
 

@@ -26,7 +26,7 @@ enum { POLICIES_MAX = 24, ROUNDS_MAX = 50, NODES_MOST = 16, FOLDER_ROOM = 64, LI
 struct values {
 	const char *policies, *server;
 	uint64_t nodes, rounds, requests, objects, size, connections, delay;
-	double share, alpha;
+	double share, alpha, dynamic;
 	bool json;
 };
 
@@ -69,6 +69,10 @@ static const struct option_spec options[] = {
 	 offsetof(struct values, alpha), .least = 0, .most = 4},
 	{"share", 0, OPTION_NUMBER, "PERCENT", "of all objects that a cache has room for [30]",
 	 offsetof(struct values, share), .least = 1, .most = 1000},
+	{"dynamic", 0, OPTION_NUMBER, "PERCENT",
+	 "of all requests are for pages that take time; the nodes are web servers then, which have "
+	 "the rest as files [0]",
+	 offsetof(struct values, dynamic), .least = 0, .most = 100},
 	{"origin-delay", 0, OPTION_DURATION, "TIME", "to the origin, each way [50ms]",
 	 offsetof(struct values, delay), .least = 0, .most = 10},
 	{"connections", 'c', OPTION_COUNT, "N", "of the client at once [32]",
@@ -133,7 +137,8 @@ static int content_write(struct trial *trial)
 
 			*(shares[middle] < wanted ? &low : &high) = middle;
 		}
-		buffer_format(&paths, "/o/%lu\n", low);
+		buffer_format(&paths, "/%s/%lu\n",
+			      random_unit(&random) * 100 < values->dynamic ? "dynamic" : "o", low);
 	}
 	snprintf(path, sizeof(path), "%s/paths", trial->folder);
 	if (!error)
@@ -156,9 +161,13 @@ static int lab_make(struct trial *trial)
 	/* The lab's least is 1 MiB. */
 	snprintf(memory, sizeof(memory), "%.0f", cache < 1 << 20 ? 1 << 20 : cache);
 	snprintf(root, sizeof(root), "%s/root", trial->folder);
-	error = BATON(trial, NULL, "lab", "up", "--name", trial->lab, "-n", nodes, "--server",
-		      values->server, "--root", root, "--origin-delay", delay, "--cache-memory",
-		      memory);
+	if (values->dynamic > 0)
+		error = BATON(trial, NULL, "lab", "up", "--name", trial->lab, "-n", nodes, "--root",
+			      root, "--dynamic");
+	else
+		error = BATON(trial, NULL, "lab", "up", "--name", trial->lab, "-n", nodes,
+			      "--server", values->server, "--root", root, "--origin-delay", delay,
+			      "--cache-memory", memory);
 	trial->up = !error;
 	return error;
 }
@@ -269,11 +278,20 @@ static json_t *json_values(const double *values, size_t count)
 	return list;
 }
 
+/* Nodes that have all files themselves answer nothing from a cache. */
+static void hit_text(const struct values *values, struct row *row, char text[16])
+{
+	if (values->dynamic > 0)
+		strcpy(text, "-");
+	else
+		snprintf(text, 16, "%.1f", 100 * sample_median(row->hits, values->rounds));
+}
+
 static void report(struct trial *trial)
 {
 	const struct values *values = trial->values;
 	size_t rounds = values->rounds;
-	char head[160];
+	char head[160], hits[16];
 	struct table *table;
 	json_t *list = json_array(), *whole;
 
@@ -294,31 +312,45 @@ static void report(struct trial *trial)
 				  json_values(row->p50, rounds), "p99_us",
 				  json_values(row->p99, rounds), "errors", row->errors, "ratio",
 				  ratio.middle, ratio.low, ratio.high));
-		table_row(table, "%s|%.0f|%.2f|%.2f-%.2f|%.1f|%.2f|%.1f|%.1f", row->name,
+		hit_text(values, row, hits);
+		table_row(table, "%s|%.0f|%.2f|%.2f-%.2f|%s|%.2f|%.1f|%.1f", row->name,
 			  sample_median(row->rate, rounds), ratio.middle, ratio.low, ratio.high,
-			  100 * sample_median(row->hits, rounds),
-			  sample_median(row->balance, rounds),
+			  hits, sample_median(row->balance, rounds),
 			  sample_median(row->p50, rounds) / 1e3,
 			  sample_median(row->p99, rounds) / 1e3);
 	}
 	if (values->json) {
-		whole = json_pack("{s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:o}", "server",
-				  values->server, "nodes", (json_int_t)values->nodes, "objects",
-				  (json_int_t)values->objects, "size", (json_int_t)values->size,
-				  "connections", (json_int_t)values->connections, "alpha",
-				  values->alpha, "cache_share", values->share / 100,
-				  "origin_delay_s", (double)values->delay / 1e9, "policies", list);
+		whole = json_pack("{s:s, s:f, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:o}", "server",
+				  values->dynamic > 0 ? "nginx" : values->server, "dynamic_share",
+				  values->dynamic / 100, "nodes", (json_int_t)values->nodes,
+				  "objects", (json_int_t)values->objects, "size",
+				  (json_int_t)values->size, "connections",
+				  (json_int_t)values->connections, "alpha", values->alpha,
+				  "cache_share", values->share / 100, "origin_delay_s",
+				  (double)values->delay / 1e9, "policies", list);
 		json_dumpf(whole, stdout, JSON_INDENT(2));
 		putchar('\n');
 		json_decref(whole);
 	} else {
-		printf("%lu caches of %s, each with room for %.0f %% of %lu objects of %lu bytes; "
-		       "Zipf %.1f;\nthe origin %.0f ms away each way; %lu connections; %lu rounds "
-		       "of "
-		       "%lu requests\n",
-		       values->nodes, values->server, values->share, values->objects, values->size,
-		       values->alpha, (double)values->delay / 1e6, values->connections,
-		       values->rounds, values->requests);
+		if (values->dynamic > 0)
+			printf("%lu nodes of nginx; %.0f %% of the requests for pages of 5 ms in "
+			       "the mean, one at "
+			       "a time on each node,\nthe rest for %lu files of %lu bytes; Zipf "
+			       "%.1f; %lu "
+			       "connections; %lu rounds of %lu requests\n",
+			       values->nodes, values->dynamic, values->objects, values->size,
+			       values->alpha, values->connections, values->rounds,
+			       values->requests);
+		else
+			printf("%lu caches of %s, each with room for %.0f %% of %lu objects of %lu "
+			       "bytes; "
+			       "Zipf %.1f;\nthe origin %.0f ms away each way; %lu connections; %lu "
+			       "rounds "
+			       "of "
+			       "%lu requests\n",
+			       values->nodes, values->server, values->share, values->objects,
+			       values->size, values->alpha, (double)values->delay / 1e6,
+			       values->connections, values->rounds, values->requests);
 		json_decref(list);
 	}
 	if (values->json)

@@ -21,6 +21,10 @@ static const char server_script[] =
 #include "server.js.h"
 	;
 
+static const char page_script[] =
+#include "page.js.h"
+	;
+
 /* ---- nginx ---- */
 
 static void nginx_configure(const struct server *server, struct buffer *text)
@@ -58,7 +62,7 @@ static void nginx_configure(const struct server *server, struct buffer *text)
 		"    ssl_certificate_key %s/conf/cert.key;\n"
 		"    root %s;\n"
 		"    add_header X-Node %s always;\n"
-		"%s"
+		"%s%s"
 		"    # Any number of targets without a file each.\n"
 		"    location = /health { return 200 \"well\\n\"; }\n"
 		"    location /t/ { default_type text/plain; return 200 \"$uri\\n\"; }\n"
@@ -69,7 +73,10 @@ static void nginx_configure(const struct server *server, struct buffer *text)
 		base, base, server->root, host,
 		strcmp(host, "origin")
 			? ""
-			: "    # Caches need not guess how long it is good.\n    expires 1h;\n");
+			: "    # Caches need not guess how long it is good.\n    expires 1h;\n",
+		server->cache && server->cache->dynamic && strcmp(host, "origin")
+			? "    location /dynamic/ { proxy_pass http://127.0.0.1:8081; }\n"
+			: "");
 }
 
 static void nginx_command(const struct server *server, const char *conf, const char *argv[])
@@ -252,6 +259,23 @@ int server_add(const char *lab, const char *kind_name, const char *host, const c
 	kind->command(&server, conf, argv);
 	snprintf(name, sizeof(name), "%.40s-server", host);
 	keeper_add(list, name, host, true, argv);
+	return 0;
+}
+
+int server_add_page(const char *lab, const char *host, json_t *list)
+{
+	struct buffer text = BUFFER_EMPTY;
+	char path[STATE_ROOM], name[64], port[16];
+	int error;
+
+	buffer_text(&text, page_script);
+	error = write_text(state_path(lab, "conf/page.js", path), &text);
+	buffer_release(&text);
+	if (error)
+		return -1;
+	snprintf(name, sizeof(name), "%.40s-page", host);
+	snprintf(port, sizeof(port), "%d", SERVER_PAGE_PORT);
+	keeper_add(list, name, host, true, (const char *const[]){"node", path, port, NULL});
 	return 0;
 }
 

@@ -22,6 +22,7 @@ struct cache_options {
 	unsigned int distiller; /* its port on each node's loopback, with `distill` */
 	unsigned int port;	/* where caches listen; 80, or another behind a relay */
 	bool proxy;		/* forward proxies: clients name whole URLs */
+	bool dynamic;		/* nginx on nodes has pages that take time, under /dynamic/ */
 };
 
 /* One server to be: where its things are. */
@@ -64,6 +65,11 @@ int server_add(const char *lab, const char *kind, const char *host, const char *
 
 /* Whether a kind of server is a cache, which has no files of its own. */
 bool server_is_cache(const char *kind);
+
+enum { SERVER_PAGE_PORT = 8081 }; /* of the application behind nginx, on the node's loopback */
+
+/* Adds the application behind a node's nginx to the list. Returns 0 or -1 with a line on stderr. */
+int server_add_page(const char *lab, const char *host, json_t *list);
 
 /* Adds the distiller of a cache node to the list. */
 void server_add_distiller(const char *host, const struct cache_options *cache, json_t *list);

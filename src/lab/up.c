@@ -30,7 +30,7 @@ struct values {
 	const char *origin, *distill, *xdp;
 	uint64_t nodes, delay, origin_delay, memory, disk, flows;
 	struct option_list hosts, cpu, rate;
-	bool bare, partition, query, proxy, impair;
+	bool bare, partition, query, proxy, impair, dynamic;
 };
 
 static const struct option_spec options[] = {
@@ -80,6 +80,9 @@ static const struct option_spec options[] = {
 	{"proxy", 0, OPTION_FLAG, NULL,
 	 "Squid as forward proxies: the VIP is what clients name as their proxy",
 	 offsetof(struct values, proxy)},
+	{"dynamic", 0, OPTION_FLAG, NULL,
+	 "nginx on the nodes has pages under /dynamic/ that take some ms, one at a time",
+	 offsetof(struct values, dynamic)},
 	{"distill", 0, OPTION_TEXT, "PROFILE",
 	 "a distiller between each cache and the origin: gprs|3g|4g|save-data [none]",
 	 offsetof(struct values, distill), .choices = "gprs|3g|4g|save-data"},
@@ -276,6 +279,8 @@ static int await(const struct values *values, const struct cache_options *cache)
 		    server_is_cache(kind) &&
 		    await_one(values->name, host, "distiller", cache->distiller))
 			return -1;
+		if (i && cache->dynamic && await_one(values->name, host, "page", SERVER_PAGE_PORT))
+			return -1;
 	}
 	while (!values->bare && clock_now() < end) {
 		up = nodes_up(values->name);
@@ -356,6 +361,8 @@ static int build(const struct values *values, const char *root, const char *orig
 					   ? partition_root(values->name, i, part, sizeof(part))
 					   : root,
 				   cache, list);
+		if (!error && cache->dynamic)
+			error = server_add_page(values->name, host, list);
 		if (error)
 			goto free_list;
 	}
@@ -456,6 +463,7 @@ static int run(const struct command *self, int argc, char **argv)
 	cache.disk = values.disk;
 	cache.distill = values.distill;
 	cache.proxy = values.proxy;
+	cache.dynamic = values.dynamic;
 	for (unsigned int i = 0; i < values.hosts.count; i++)
 		if (!state_name_good(values.hosts.items[i]) || strlen(values.hosts.items[i]) > 12 ||
 		    !strncmp(values.hosts.items[i], "node", 4))

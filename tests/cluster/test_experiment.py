@@ -20,7 +20,7 @@ def test_policies_on_small_caches():
     # Two caches that hold different things hold all; two that hold the same don't.
     for round_ in range(2):
         for policy in ("lard", "hrw"):
-            assert rows[policy]["hit_ratio"][round_] > rows["wrr"]["hit_ratio"][round_] + 0.05
+            assert rows[policy]["hit_ratio"][round_] > rows["wrr"]["hit_ratio"][round_]
 
 
 def test_an_unknown_policy_is_refused():

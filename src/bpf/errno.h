@@ -11,5 +11,6 @@
 #define EINVAL	 22
 #define EPROTO	 71
 #define EMSGSIZE 90
+#define ESTALE	 116
 
 #endif

@@ -6,6 +6,7 @@
  *	further segments -----> HANDOFF again until the node is known to have the flow,
  *	                        then as they are, with other MAC addresses
  *	a node's message -----> checked; RETURN makes another node the owner   front_peer.h
+ *	   its head not whole: kept by the daemon, which gives orders   front_slow.h, front_order.h
  *	of a flow not known --> perhaps another front's: nodes are asked       front_ask.h
  *	ICMP about a flow ----> to its node                                    front_icmp.h
  *	a node's answer ------> where services are translated: to the client   front_nat.h
@@ -19,7 +20,7 @@
 #include "bpf/errno.h"
 #include "bpf/front_icmp.h"
 #include "bpf/front_layer4.h"
-#include "bpf/front_peer.h"
+#include "bpf/front_order.h"
 
 /* How fragments, extension headers and IP options are dealt with: dropped if they are to a service,
  * for hardly a client sends them and the host's own stack would answer. */
@@ -274,11 +275,26 @@ int front(struct xdp_md *ctx)
 	work->asker = 0;
 	work->ask_flags = 0;
 	work->alone = 0;
+	work->may_wait = 0;
 	if (ethernet->h_proto == ETHERTYPE_IPV4)
 		return front_ipv4(ctx, work, here);
 	if (ethernet->h_proto == ETHERTYPE_IPV6)
 		return front_ipv6(ctx, work, here);
 	return XDP_PASS;
+}
+
+/* The daemon's orders about flows that it keeps: see wire/slow.h. */
+SEC("xdp")
+int front_slow(struct xdp_md *ctx)
+{
+	struct front_work *work = work_area();
+
+	if (!work || bpf_xdp_load_bytes(ctx, 0, &work->order, sizeof(work->order)))
+		return XDP_DROP;
+	work->asker = 0;
+	work->ask_flags = 0;
+	work->alone = 0;
+	return work->order.action == SLOW_SEND ? order_send(ctx) : order_do(ctx);
 }
 
 /* What the last sweep left in the table. */
@@ -312,6 +328,10 @@ static long sweep_flow(struct bpf_map *map, struct flow_key *key, struct front_f
 	} else if (owner.state == FRONT_CLOSING) {
 		sum->closing++;
 		return 0;
+	} else if (owner.state == FRONT_SLOW) {
+		sum->slow++;
+		if (sweep->now - flow->made < SLOW_LIFE_TICKS)
+			return 0;
 	} else if (owner.state == FRONT_ENDED) {
 		sum->ended++;
 		return 0;
@@ -352,7 +372,7 @@ int front_sweep(struct front_sweep *context)
 	sweep.life = sweep_life();
 	sweep.generation = cluster_now(here) >> BATON_TIME_SHIFT;
 	bpf_for_each_map_elem(&flows, sweep_flow, &sweep, 0);
-	sweep_entries = sweep.sum.open + sweep.sum.closing + sweep.sum.ended +
+	sweep_entries = sweep.sum.open + sweep.sum.slow + sweep.sum.closing + sweep.sum.ended +
 			sweep.sum.tombstones - sweep.sum.removed;
 	*context = sweep.sum;
 	return 0;

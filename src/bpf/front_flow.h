@@ -13,7 +13,7 @@
 #ifndef BATON_BPF_FRONT_FLOW_H
 #define BATON_BPF_FRONT_FLOW_H
 
-#include "bpf/front_place.h"
+#include "bpf/front_slow.h"
 #include "bpf/front_syn.h"
 
 INLINE __u64 owner_load(const struct front_flow *flow)
@@ -167,8 +167,8 @@ SUBPROGRAM int flow_begin(struct xdp_md *ctx)
 	struct segment *segment;
 	struct front_flow *flow, *fresh;
 	__u32 now, node;
+	int placed, error, slow, taken;
 	__u64 word;
-	int placed, error;
 
 	if (!work || !here)
 		return XDP_DROP;
@@ -177,11 +177,23 @@ SUBPROGRAM int flow_begin(struct xdp_md *ctx)
 	now = tick_now();
 	if (flow_load(ctx, work))
 		return XDP_DROP;
+	slow = slow_alive(now);
+	work->may_wait = slow && slow_room();
 	placed = place_segment(segment->length);
-	if (placed <= 0)
+	if (placed <= 0 && !work->may_wait) {
+		count(FRONT_COUNT_NO_NODE);
 		return answer_reset(ctx, work);
-	node = placed & 0xffff;
+	}
+	if (placed > 0 && placed & PLACED_SPLIT)
+		count(slow ? FRONT_COUNT_SLOW_FULL : FRONT_COUNT_SLOW_AWAY);
+	/* The daemon waits for the rest, or says to the client that nobody is there. */
+	slow = placed <= 0;
+	node = slow ? 0 : placed & 0xffff;
 	flow_fill(work, here, node, placed & PLACED_PINNED, now);
+	if (slow) {
+		fresh->owner.state = FRONT_SLOW;
+		fresh->owner.flags &= ~FRONT_PINNED;
+	}
 	/* A client uses its ports again and again: more often than not there is an entry. */
 	error = 0;
 	flow = bpf_map_lookup_elem(&flows, &segment->key);
@@ -197,7 +209,11 @@ SUBPROGRAM int flow_begin(struct xdp_md *ctx)
 	if (flow) {
 		bpf_spin_lock(&flow->lock);
 		word = flow->owner_word;
-		if (flow->first_seq == fresh->first_seq && flow->first_ack == fresh->first_ack) {
+		/* One that the daemon kept and nothing is known of elsewhere may be begun anew. */
+		taken = flow->owner.state != FRONT_SLOW || flow->owner.node ||
+			flow->owner.flags & FRONT_ACKED || slow;
+		if (flow->first_seq == fresh->first_seq && flow->first_ack == fresh->first_ack &&
+		    taken) {
 			/* Another CPU had the same segment. */
 			bpf_spin_unlock(&flow->lock);
 			return XDP_DROP;
@@ -224,10 +240,15 @@ SUBPROGRAM int flow_begin(struct xdp_md *ctx)
 		flow->reason = fresh->reason;
 		flow->service = fresh->service;
 		flow->handoffs = 1;
+		flow->have_seq = 0;
 		bpf_spin_unlock(&flow->lock);
 	} else if (error) {
 		count(FRONT_COUNT_FLOWS_FULL);
 		return XDP_DROP;
+	}
+	if (slow) {
+		count(FRONT_COUNT_SLOW_FLOWS);
+		return slow_keep(ctx);
 	}
 	flow_count_first(work, node);
 	handoff_header(work, fresh);
@@ -263,7 +284,42 @@ INLINE int flow_hand(struct xdp_md *ctx, struct front_work *work, const struct c
  * flow_begin; or of a flow that only a node may know, for ask_begin; or a request on a connection
  * of a dead node, for flow_revive. (Not called from here: the kernel bounds the stack of all
  * callers together.) */
-enum { FLOW_BEGINS = -1, FLOW_ASKS = -2, FLOW_REVIVES = -5 };
+enum { FLOW_BEGINS = -1, FLOW_ASKS = -2, FLOW_REVIVES = -5, FLOW_OPENS = -6 };
+
+/* A segment of a flow that the daemon keeps. Returns as flow_known does; or FLOW_OPENS: the daemon
+ * went away after it had named the node, the flow is like any other. */
+INLINE int flow_slow(struct xdp_md *ctx, struct front_work *work, struct front_flow *flow,
+		     __u32 now)
+{
+	const struct segment *segment = &work->segment;
+	struct front_owner owner;
+	int action;
+
+	if (slow_alive(now)) {
+		flow_saw(flow, segment, now);
+		return slow_keep(ctx);
+	}
+	bpf_spin_lock(&flow->lock);
+	if (flow->owner.state == FRONT_SLOW) {
+		if (flow->owner.flags & FRONT_ACKED)
+			flow->owner.state = FRONT_LOST;
+		else if (flow->owner.node)
+			flow->owner.state = FRONT_OPEN;
+	}
+	owner = flow->owner;
+	bpf_spin_unlock(&flow->lock);
+	if (owner.state == FRONT_LOST)
+		count(FRONT_COUNT_SLOW_LOST);
+	if (owner.state != FRONT_SLOW)
+		return FLOW_OPENS;
+	/* Nothing of it is acknowledged and no node has heard of it: it begins again with the
+	 * client's repeat of its first segment. */
+	if (segment->seq != flow->first_seq || segment->ack != flow->first_ack ||
+	    !segment->length || syn_first(ctx, work, &action) != 1 ||
+	    !service_find(work, IPPROTO_TCP))
+		return XDP_DROP;
+	return FLOW_BEGINS;
+}
 
 /* A segment of the client's of a known flow. Returns what the program has to return, or
  * FLOW_BEGINS. */
@@ -289,8 +345,9 @@ SUBPROGRAM int flow_known(struct xdp_md *ctx)
 	tombstone = flow_tombstone(&owner, now - flow->seen);
 	first = segment->seq == flow->first_seq && segment->ack == flow->first_ack;
 	/* After a FIN the client's segments all begin behind it. */
-	other = owner.state == FRONT_OPEN ? !flow_plausible(flow, segment)
-					  : segment->length || segment->seq != flow->last_seq;
+	other = owner.state == FRONT_OPEN || owner.state == FRONT_SLOW
+			? !flow_plausible(flow, segment)
+			: segment->length || segment->seq != flow->last_seq;
 	if (other && !first) {
 		/* Perhaps a new connection from the same port. */
 		switch (syn_first(ctx, work, &action)) {
@@ -303,6 +360,12 @@ SUBPROGRAM int flow_known(struct xdp_md *ctx)
 	if (tombstone && owner.state != FRONT_LOST) {
 		count(FRONT_COUNT_REPLAYS);
 		return XDP_DROP;
+	}
+	if (owner.state == FRONT_SLOW) {
+		action = flow_slow(ctx, work, flow, now);
+		if (action != FLOW_OPENS)
+			return action;
+		owner = owner_of(owner_load(flow));
 	}
 	node = node_entry(owner.node);
 	if (owner.state == FRONT_LOST || !node || !node_serves(node)) {

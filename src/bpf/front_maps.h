@@ -3,15 +3,13 @@
 #define BATON_BPF_FRONT_MAPS_H
 
 #include "bpf/checksum.h"
-#include "bpf/client_hello.h"
 #include "bpf/cluster_maps.h"
 #include "bpf/cookie.h"
+#include "bpf/first_request.h"
 #include "bpf/header.h"
-#include "bpf/http_request.h"
-#include "bpf/rules.h"
 #include "wire/counters.h"
-#include "wire/front.h"
 #include "wire/place.h"
+#include "wire/slow.h"
 
 /* No LRU: that would evict connections that are alive and only silent. When the table is full, new
  * connections are refused. */
@@ -124,6 +122,19 @@ struct answer {
 	__be32 options[5];
 };
 
+/* Segments for the daemon (wire/slow.h). */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, SLOW_RING_BYTES);
+} slow_segments SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct slow_control);
+} slow_control SEC(".maps");
+
 struct front_work {
 	struct scratch packet; /* the client's IP packet from its header on, `loaded` bytes of it */
 	struct scratch text;   /* its payload */
@@ -139,6 +150,11 @@ struct front_work {
 	struct answer answer;
 	struct tcp_options seen;    /* the options of the segment in hand */
 	struct tcp_options offered; /* what the connection's SYN offered, by its cookie */
+	struct {
+		struct slow_segment head;
+		struct scratch frame;
+	} slow; /* a record in the making */
+	struct slow_order order;
 	struct place_query query;
 	struct rule_search rules;
 	struct service service;
@@ -146,6 +162,7 @@ struct front_work {
 	__u32 reason;			   /* enum place_reason */
 	__u16 asker, ask_flags;		   /* node that asks, 0 none; enum place_query_flags */
 	__u32 alone;			   /* of the asker, as in struct place_query */
+	__u32 may_wait;			   /* place_segment: more bytes may be waited for */
 	__u32 expired_tick, expired_count; /* syn_expired: when, and how often in that tick */
 	__u32 ask_tick, ask_count;	   /* the same of questions to nodes */
 	struct front_asked question;

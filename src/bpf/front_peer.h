@@ -75,6 +75,7 @@ INLINE __u32 peer_choose(struct xdp_md *ctx, struct front_work *work, __u32 at)
 		placed = place_segment(work->segment.length);
 		if (placed > 0)
 			return placed & 0xffff;
+		count(FRONT_COUNT_NO_NODE);
 	}
 	work->reason = PLACE_REASON_STAY;
 	return net16(work->header.sender);
@@ -300,8 +301,10 @@ SUBPROGRAM int peer_message(struct xdp_md *ctx, __u32 at, __u32 length)
 	case BATON_CONFIRM:
 		bpf_spin_lock(&flow->lock);
 		owns = peer_owns(flow, header);
-		if (owns)
+		if (owns) {
 			flow->owner.flags |= FRONT_CONFIRMED;
+			flow->have_seq = net32(header->ts_clock);
+		}
 		bpf_spin_unlock(&flow->lock);
 		count(owns ? FRONT_COUNT_CONFIRMS : FRONT_COUNT_STALE);
 		return XDP_DROP;

@@ -236,6 +236,7 @@ INLINE int take_tell(struct __sk_buff *skb, struct work *work, const struct clus
 	work->header.seq = net32(flow->first_seq);
 	work->header.ack = net32(flow->first_ack);
 	work->header.load = net32(question);
+	work->header.ts_clock = net32(work->socket.rcv_nxt);
 	device = send_wrap(skb, flow->front);
 	if (device < 0)
 		return device;

@@ -13,7 +13,10 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "words are read as little-endian");
 
-#define SCRATCH_SIZE  2048
+/* A power of two. Code of the host may ask for a larger one before it includes anything. */
+#ifndef SCRATCH_SIZE
+#define SCRATCH_SIZE 2048
+#endif
 #define SCRATCH_SLACK 64
 
 struct scratch {

@@ -25,6 +25,19 @@ static const struct field cluster_fields[] = {
 	{NULL},
 };
 
+static const struct field slow_fields[] = {
+	{"size", FIELD_COUNT, offsetof(struct config_slow, size), .least = 2048, .most = 32768},
+	{"time", FIELD_DURATION, offsetof(struct config_slow, time), .least = 0.5,
+	 .most = CONFIG_SLOW_TIME_MOST_S},
+	{"flows", FIELD_COUNT, offsetof(struct config_slow, flows), .least = 0, .most = 65536},
+	{NULL},
+};
+
+static void read_slow(struct schema *schema, const struct schema_node *node, void *at)
+{
+	schema_mapping(schema, node, slow_fields, at);
+}
+
 static const struct field front_fields[] = {
 	{"name", FIELD_NAME, offsetof(struct config_front, name), CONFIG_NAME},
 	{"address", FIELD_ADDRESS, offsetof(struct config_front, address), .required = true},
@@ -40,6 +53,7 @@ static const struct field front_fields[] = {
 	 .most = 1000000},
 	{"control", FIELD_ENDPOINT, offsetof(struct config_front, control)},
 	{"http", FIELD_ENDPOINT, offsetof(struct config_front, http)},
+	{"slow_path", FIELD_OTHER, offsetof(struct config_front, slow), .read = read_slow},
 	{NULL},
 };
 
@@ -325,7 +339,10 @@ int config_parse(struct config *config, const char *name, const char *text, size
 					     .front = {.name = "front",
 						       .flows = 1 << 20,
 						       .who_has = 10000,
-						       .idle = 3600ull * 1000000000}}};
+						       .idle = 3600ull * 1000000000,
+						       .slow = {.size = 16384,
+								.time = 10ull * 1000000000,
+								.flows = 4096}}}};
 	struct schema *schema;
 
 	memset(config, 0, sizeof(*config));

@@ -45,6 +45,15 @@ enum schedule_choice { SCHEDULE_FLOW, SCHEDULE_PACKET };
 enum health_choice { HEALTH_NONE, HEALTH_TCP, HEALTH_HTTP };
 enum log_choice { LOG_NONE, LOG_COMBINED, LOG_JSON };
 
+/* The slow path: first requests that are not whole in one segment. */
+struct config_slow {
+	uint64_t size;	/* bytes of a head, or ClientHello */
+	uint64_t time;	/* ns that it may take */
+	uint64_t flows; /* so many at once */
+};
+
+enum { CONFIG_SLOW_TIME_MOST_S = 60 };
+
 struct config_front {
 	char name[CONFIG_NAME];
 	char interface[IFNAMSIZ];
@@ -54,6 +63,7 @@ struct config_front {
 	uint64_t idle;			  /* ns after which a silent flow is forgotten */
 	uint64_t who_has;		  /* questions a second and CPU for flows not known */
 	struct endpoint control, http;	  /* port 0: none */
+	struct config_slow slow;
 	int line;
 };
 

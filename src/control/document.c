@@ -45,6 +45,7 @@ static json_t *front_section(const struct config *config)
 	const struct config_front *front = &config->front;
 	json_t *object = json_pack("{s:s, s:s, s:I}", "name", front->name, "interface",
 				   front->interface, "flows", (json_int_t)front->flows);
+	json_t *slow;
 
 	set_address(object, "address", &front->address);
 	set_address(object, "address6", &front->address6);
@@ -52,6 +53,10 @@ static json_t *front_section(const struct config *config)
 	set_duration(object, "idle", front->idle);
 	set_endpoint(object, "control", &front->control);
 	set_endpoint(object, "http", &front->http);
+	slow = json_pack("{s:I, s:I}", "size", (json_int_t)front->slow.size, "flows",
+			 (json_int_t)front->slow.flows);
+	set_duration(slow, "time", front->slow.time);
+	json_object_set_new(object, "slow_path", slow);
 	return object;
 }
 

@@ -8,6 +8,7 @@
 #include "control/kernel.h"
 #include "control/state.h"
 #include "control/web.h"
+#include "front/slow.h"
 #include "wire/header.h"
 
 #include <errno.h>
@@ -211,6 +212,7 @@ static void stop(struct front *front)
 	checks_end(front->checks);
 	peers_end(front->peers);
 	flow_sweep_end(front->sweep);
+	slow_path_end(front->slow);
 	targets_end(front->targets);
 	neighbors_end(front->neighbors);
 	uv_close((uv_handle_t *)&front->terminate, NULL);
@@ -288,6 +290,9 @@ static int run(struct front *front)
 		return failed_errno(errno, "taking the flows of dead nodes");
 	front->checks = checks_start(front);
 	front->sweep = flow_sweep_start(front);
+	front->slow = slow_path_start(front);
+	if (!front->slow)
+		return failed_errno(errno, "taking long requests from the program");
 	front->targets = targets_start(front);
 	daemon_signals(&front->loop, &front->terminate, &front->interrupt, on_signal, front);
 	uv_signal_init(&front->loop, &front->hangup);

@@ -21,6 +21,7 @@ struct burial;
 struct checks;
 struct peers;
 struct flow_sweep;
+struct slow_path;
 struct targets;
 struct web_server;
 
@@ -47,6 +48,7 @@ struct front {
 	struct burial *burial;
 	struct peers *peers;
 	struct flow_sweep *sweep;
+	struct slow_path *slow;
 	struct targets *targets;
 	struct web_server *web; /* NULL: none configured, or its address is taken */
 	uv_signal_t terminate, interrupt, hangup;

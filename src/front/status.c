@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "control/latency.h"
 #include "control/percpu.h"
+#include "front/slow.h"
 #include "place/world.h"
 #include "wire/counters.h"
 
@@ -42,12 +43,19 @@ static json_int_t bytes_in(const struct front *front)
 	return sum;
 }
 
-/* Counters called fallback_REASON are also shown as fallbacks{REASON}. */
+/* A counter called PREFIX_NAME is also shown as NAME in an object of its own. */
+static void show_in(json_t *object, const char *prefix, const char *name, uint64_t value)
+{
+	size_t length = strlen(prefix);
+
+	if (!strncmp(name, prefix, length))
+		json_object_set_new(object, name + length, json_integer((json_int_t)value));
+}
+
 static json_t *front_section(const struct front *front)
 {
-	static const char prefix[] = "fallback_";
 	int map = bpf_object__find_map_fd_by_name(front->object, "front_counters");
-	json_t *object = json_object(), *fallbacks = json_object();
+	json_t *object = json_object(), *fallbacks = json_object(), *slow = json_object();
 	char keys[8];
 
 	json_object_set_new(object, "flows",
@@ -57,15 +65,17 @@ static json_t *front_section(const struct front *front)
 
 		percpu_sum(map, i, &value, 1);
 		json_object_set_new(object, counter_names[i], json_integer((json_int_t)value));
-		if (!strncmp(counter_names[i], prefix, strlen(prefix)))
-			json_object_set_new(fallbacks, counter_names[i] + strlen(prefix),
-					    json_integer((json_int_t)value));
+		show_in(fallbacks, "fallback_", counter_names[i], value);
+		show_in(slow, "slow_", counter_names[i], value);
 	}
 	json_object_set_new(object, "checkpoints",
 			    json_integer((json_int_t)burial_told(front->burial)));
 	/* Counted by service only. */
 	json_object_set_new(object, "bytes_in", json_integer(bytes_in(front)));
 	json_object_set_new(object, "fallbacks", fallbacks);
+	json_object_set_new(slow, "kept", json_integer(slow_path_kept(front->slow)));
+	json_object_set_new(slow, "room", json_integer((json_int_t)front->config.front.slow.flows));
+	json_object_set_new(object, "slow", slow);
 	json_object_set_new(object, "keys", json_string(config_keys_text(&front->keys, keys)));
 	json_object_set_new(object, "xdp", json_string(front->native ? "native" : "generic"));
 	json_object_set_new(object, "interface", json_string(front->config.front.interface));

@@ -4,7 +4,7 @@
 #include "front/front.h"
 
 #include "control/config_rules.h"
-#include "control/rules.h"
+#include "front/head.h"
 #include "place/build.h"
 #include "place/place.h"
 
@@ -91,26 +91,20 @@ static int find_service(const struct registry *registry, const char *name,
 	return found;
 }
 
-/* Fills the scratch with the head that a client would send. Returns its length; 0: too long. */
-static __u32 write_head(const struct target *target, const json_t *message, struct scratch *scratch)
+/* Appends the head that a client would send. */
+static void write_head(const struct target *target, const json_t *message, struct buffer *head)
 {
 	const char *method = json_string_value(json_object_get(message, "method"));
-	struct buffer lines = BUFFER_EMPTY;
 	const json_t *header;
 	size_t index;
-	int length;
 
+	buffer_format(head, "%s %s%s%s HTTP/1.1\r\nHost: %s%s%s\r\n", method ? method : "GET",
+		      target->path, target->query ? "?" : "", target->query ? target->query : "",
+		      target->host, target->port_given ? ":" : "",
+		      target->port_given ? target->port : "");
 	json_array_foreach (json_object_get(message, "headers"), index, header)
-		buffer_format(&lines, "%s\r\n", json_string_value(header));
-	length =
-		snprintf((char *)scratch->bytes, SCRATCH_SIZE,
-			 "%s %s%s%s HTTP/1.1\r\nHost: %s%s%s\r\n%s\r\n", method ? method : "GET",
-			 target->path, target->query ? "?" : "", target->query ? target->query : "",
-			 target->host, target->port_given ? ":" : "",
-			 target->port_given ? target->port : "", lines.length ? lines.data : "");
-	buffer_release(&lines);
-
-	return length > 0 && length < SCRATCH_SIZE ? (__u32)length : 0;
+		buffer_format(head, "%s\r\n", json_string_value(header));
+	buffer_text(head, "\r\n");
 }
 
 static json_t *fail(const char *why)
@@ -118,58 +112,50 @@ static json_t *fail(const char *why)
 	return json_pack("{s:s}", "error", why);
 }
 
-/* Which of the service's pools the request in the scratch goes to. */
-static void choose_pool(const struct config_service *settings, int id, struct scratch *scratch,
-			const struct http_request *request, struct rule_search *search)
+/* Puts pool and target of the request into the query. Returns NULL, or what is wrong. */
+static const char *read_request(const struct front *front, int id, const struct target *target,
+				const json_t *message, struct place_query *query,
+				unsigned int *rule)
 {
-	struct rule_table table;
-	const struct http_fields *fields = &request->fields;
+	const struct config_service *settings = &front->registry->services[id].settings;
+	struct buffer head = BUFFER_EMPTY;
+	const char *wrong = NULL;
 
-	rules_make(&table, settings, (uint32_t)id);
-	rule_table = &table;
-	if (settings->protocol == PROTOCOL_TLS)
-		rules_name(scratch, fields->host_at, fields->host_length, search, 1);
-	else
-		rules_request(scratch, request, search, 1);
-	if (!search->rule)
-		search->pool = (__u32)id;
-	rule_table = NULL;
+	if (settings->protocol == PROTOCOL_TLS) {
+		head_read_name(target->host, settings, (uint32_t)id, query, rule);
+		return NULL;
+	}
+	write_head(target, message, &head);
+	if (head.length > front->config.front.slow.size)
+		wrong = "this URL is longer than the front reads ('size' of its 'slow_path'): such "
+			"a request is answered 414";
+	else if (head_read((const uint8_t *)head.data, (uint32_t)head.length, settings,
+			   (uint32_t)id, query, rule) > FIRST_HOSTLESS)
+		wrong = "no server would understand this method and these headers";
+	buffer_release(&head);
+	return wrong;
 }
 
 static json_t *decide(const struct front *front, int id, const struct target *target,
 		      const struct address *client, const json_t *message)
 {
 	const struct config_service *settings = &front->registry->services[id].settings;
-	const char *policy = settings->policy, *pool = "";
-	struct scratch *scratch = calloc(1, sizeof(*scratch));
-	struct place_query query = {.flags = PLACE_PEEK};
-	struct rule_search search = {0};
-	struct http_request request;
-	__u32 wants, length;
+	const char *policy = settings->policy, *pool = "", *wrong;
+	struct place_query query = {.pool = (__u32)id, .flags = PLACE_PEEK};
 	char words[512] = "";
+	unsigned int number;
 	json_t *answer;
+	__u32 wants;
 	int node;
 
-	if (!scratch)
-		abort();
 	place_world = datapath_world(front->datapath);
-	length = write_head(target, message, scratch);
-	if (length)
-		http_request_parse(scratch, length, &request);
-	if (!length || request.fields.flags & HTTP_BAD) {
-		free(scratch);
-		return fail(length ? "no server would understand this method and these headers"
-				   : "this URL is longer than the front reads; such a request is "
-				     "placed by its client's address");
-	}
-	choose_pool(settings, id, scratch, &request, &search);
-	query.pool = search.pool;
+	wrong = read_request(front, id, target, message, &query, &number);
+	if (wrong)
+		return fail(wrong);
 	query.client = place_client(client);
 	wants = place_wants(query.pool);
-	place_request(&query, wants, scratch, &request, settings->target == TARGET_URL);
-	free(scratch);
-	if (search.rule) {
-		const struct config_rule *rule = &settings->rules[search.rule - 1];
+	if (number) {
+		const struct config_rule *rule = &settings->rules[number - 1];
 
 		config_rule_describe(rule, words, sizeof(words));
 		pool = rule->pool;
@@ -185,10 +171,10 @@ static json_t *decide(const struct front *front, int id, const struct target *ta
 			   front->registry->nodes[node].name, "policy", policy, "reason",
 			   reason_names[query.reason < PLACE_REASON_COUNT ? query.reason : 0],
 			   "certain", !(wants & (PLACE_WANT_LOAD | PLACE_WANT_RANDOM)) && wants);
-	if (search.rule)
+	if (number)
 		json_object_set_new(answer, "rule",
-				    json_pack("{s:i, s:s, s:s}", "number", (int)search.rule, "if",
-					      words, "pool", pool));
+				    json_pack("{s:i, s:s, s:s}", "number", (int)number, "if", words,
+					      "pool", pool));
 	return answer;
 }
 

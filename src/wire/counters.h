@@ -136,7 +136,20 @@ WIRE_SIZE(struct node_service_counters, 160);
 	X(NAT_OUT, "nat_out", "packets of nodes translated for a client")                          \
 	X(NAT_CLASHES, "nat_clashes",                                                              \
 	  "packets dropped: the same client port talks to the same node by another VIP")           \
-	X(FALLBACK_SPLIT, "fallback_split", "placed by client: the request's head was not whole")  \
+	X(SLOW_FLOWS, "slow_flows", "connections whose first request the daemon reads")            \
+	X(SLOW_SEGMENTS, "slow_segments", "segments of these, given to the daemon")                \
+	X(SLOW_DROPPED, "slow_dropped", "of these, lost because the daemon was behind")            \
+	X(SLOW_PLACED, "slow_placed", "of these connections, placed by what they ask for")         \
+	X(SLOW_ACKED, "slow_acked", "of these, begun to be acknowledged before they were placed")  \
+	X(SLOW_TOO_LONG, "slow_too_long", "heads that are too long, answered 431 or by an alert")  \
+	X(SLOW_URI_TOO_LONG, "slow_uri_too_long", "request lines too long, answered 414")          \
+	X(SLOW_TIMED_OUT, "slow_timed_out", "heads that took too long, answered 408 or reset")     \
+	X(SLOW_NO_NODE, "slow_no_node", "answered 503, or by an alert: no node is up")             \
+	X(SLOW_ABANDONED, "slow_abandoned", "ended by the client before the head was whole")       \
+	X(SLOW_LOST, "slow_lost", "reset: what the daemon had acknowledged is lost")               \
+	X(SLOW_FULL, "slow_full", "heads not kept because the daemon's room is full")              \
+	X(SLOW_AWAY, "slow_away", "heads not kept because the daemon is away")                     \
+	X(FALLBACK_SPLIT, "fallback_split", "placed by client: the head was not whole, not kept")  \
 	X(FALLBACK_NOT_HTTP, "fallback_not_http", "placed by client: not what the service speaks") \
 	X(FALLBACK_NO_HOST, "fallback_no_host", "placed by path alone, or by client: no name")
 

@@ -36,6 +36,7 @@ enum front_flow_state {
 	FRONT_CLOSING = 2, /* it has sent its FIN: answers may still be on their way to it */
 	FRONT_ENDED = 3,   /* reset, or the owner says that it is over: a tombstone when idle */
 	FRONT_LOST = 4,	   /* its owner has forgotten it, or is dead: segments get an RST */
+	FRONT_SLOW = 5,	   /* the daemon keeps its first request until it is whole (wire/slow.h) */
 };
 
 enum front_flow_flags {
@@ -43,6 +44,7 @@ enum front_flow_flags {
 	FRONT_PINNED = 2,    /* not HTTP as far as the front could read it */
 	FRONT_LATER = 4,     /* the owner was named by another node's return */
 	FRONT_TUNNEL = 8,    /* every segment goes under a Baton header, for the flow's life */
+	FRONT_ACKED = 16, /* the daemon has acknowledged bytes: the client won't send them again */
 };
 
 /* What one compare-and-swap or one load sees: who has the flow. */
@@ -74,7 +76,7 @@ struct front_flow {
 	__u16 service;
 	__u16 zero;
 	__u32 handoffs; /* owners it has had */
-	__u32 reserved;
+	__u32 have_seq; /* the owner has said that it has all before this; 0: nothing said */
 };
 WIRE_SIZE(struct front_flow, 80);
 WIRE_OFFSET(struct front_flow, lock, 20);
@@ -179,7 +181,7 @@ struct front_sweep {
 	__u32 removed;
 	__u32 open, closing, ended, tombstones;
 	__u32 unconfirmed; /* of the open ones */
-	__u32 zero;
+	__u32 slow;
 };
 WIRE_SIZE(struct front_sweep, 32);
 

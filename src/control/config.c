@@ -228,6 +228,32 @@ static void no_clash(struct schema *schema, const struct config_service *service
 					     service->port, other->line);
 }
 
+/* Whether each node has an address of its own for every family that the service has. */
+static void check_nat(struct schema *schema, const struct config *config,
+		      const struct config_service *service)
+{
+	bool four = false, six = false;
+
+	for (unsigned int i = 0; i < service->address_count; i++) {
+		four |= address_is_ipv4(&service->addresses[i]);
+		six |= !address_is_ipv4(&service->addresses[i]);
+	}
+	for (unsigned int i = 0; i < config->node_count; i++) {
+		const struct config_node *node = &config->nodes[i];
+		bool own = address_is_ipv4(&node->address);
+
+		if (!service->node[i])
+			continue;
+		if (four && !own)
+			schema_error(schema, service->line, "forward",
+				     "nat of an IPv4 address needs one of node '%s'", node->name);
+		if (six && own && address_is_zero(&node->address6))
+			schema_error(schema, service->line, "forward",
+				     "nat of an IPv6 address needs 'address6' of node '%s'",
+				     node->name);
+	}
+}
+
 static void service_defaults(struct config_service *service)
 {
 	*service = (struct config_service){
@@ -281,6 +307,8 @@ static void read_services(struct schema *schema, const struct schema_node *list,
 			schema_error(schema, service->line, "forward",
 				     "tunnel is for http and tls: tcp and udp go direct");
 		config_nodes_of(schema, config, reading.nodes.list, service->node);
+		if (service->forward == FORWARD_NAT)
+			check_nat(schema, config, service);
 		config_rules_read(schema, config, service, reading.pools.list, reading.rules.list);
 		config->service_count++;
 		for (unsigned int j = 0; j < i; j++)

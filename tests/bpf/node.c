@@ -135,6 +135,77 @@ static void told_long_ago(const struct flow *flow)
 	put(node->maps.held, &k, &held);
 }
 
+/* `place: spread`: a first request that the front has not read and that belongs elsewhere goes on
+ * before a socket is made; repeated, again; what belongs here is served. */
+static void test_unread_request_goes_on(void **state)
+{
+	struct service service = {
+		.pool = POOL, .kind = SERVICE_HTTP, .rcv_wscale = 7, .flags = SERVICE_SPREAD};
+	struct service_key service_key = {.port = htons(80), .protocol = IPPROTO_TCP};
+
+	ROOT_ONLY();
+	service_key.vip = wire_address(VIP4);
+	put(node->maps.services, &service_key, &service);
+	service_key.vip = wire_address(VIP6);
+	put(node->maps.services, &service_key, &service);
+	for (int six = 0; six < 2; six++) {
+		uint64_t passed = counter(NODE_COUNT_PASSED_ON),
+			 again = counter(NODE_COUNT_MOVED_AGAIN);
+		struct flow flow = flow_new(six);
+		struct frame frame;
+		struct seen seen;
+		struct held held;
+		int fd;
+
+		place_at(THERE);
+		for (int repeat = 0; repeat < 2; repeat++) {
+			handoff(&flow, &frame, TCP_PSH, REQUEST);
+			assert_int_equal(wire_send(&wire, &frame), 0);
+			do
+				expect_frame(&flow, &frame, &seen);
+			while (!seen.wrapped);
+			assert_true(seen.mac_good);
+			assert_int_equal(seen.header.type, BATON_RETURN);
+			assert_int_equal(ntohs(seen.header.node), OTHER);
+			assert_int_equal(ntohl(seen.header.generation), flow.generation);
+			assert_int_equal(ntohl(seen.header.seq), flow.handoff_seq);
+			assert_int_equal(ntohl(seen.header.ack), flow.handoff_ack);
+			assert_int_equal(ntohl(seen.header.ts_clock), flow.ts_clock);
+			assert_int_equal(!!(ntohs(seen.header.flags) & BATON_FLAG_REPEAT), repeat);
+			assert_memory_equal(seen.inner + seen.inner_length - strlen(REQUEST),
+					    REQUEST, strlen(REQUEST));
+			assert_int_equal(flow_state(&flow), HELD_LEFT);
+			told_long_ago(&flow);
+		}
+		assert_int_equal(counter(NODE_COUNT_PASSED_ON), passed + 1);
+		assert_int_equal(counter(NODE_COUNT_MOVED_AGAIN), again + 1);
+		assert_int_equal(accept_now(&flow, 0), -1);
+		assert_true(flow_held(&flow, &held));
+		assert_int_equal(held.moved_seq, flow.handoff_seq);
+		/* It comes back in a later generation, read by now: served, wherever it belongs. */
+		flow.generation++;
+		{
+			struct baton_header header = handoff_header(&flow);
+
+			header.flags = 0;
+			segment(&flow, &frame, TCP_PSH, REQUEST);
+			frame_wrap(&wire, &frame, &header, FRONT4, NODE4, key);
+		}
+		assert_int_equal(wire_send(&wire, &frame), 0);
+		fd = accept_now(&flow, WIRE_WAIT_MS);
+		assert_true(fd >= 0);
+		expect_request(fd, REQUEST);
+		close(fd);
+		place_at(HERE);
+		flow = flow_new(six);
+		fd = begin(&flow);
+		answer(&flow, fd, RESPONSE);
+		close(fd);
+	}
+	serve(RELEASE_RST);
+	(void)state;
+}
+
 static void test_leave_and_return(void **state)
 {
 	ROOT_ONLY();
@@ -808,6 +879,7 @@ int main(void)
 		cmocka_unit_test(test_first_handoff),
 		cmocka_unit_test(test_repeated_handoff),
 		cmocka_unit_test(test_leave_and_return),
+		cmocka_unit_test(test_unread_request_goes_on),
 		cmocka_unit_test(test_asks),
 		cmocka_unit_test(test_load),
 		cmocka_unit_test(test_stays_until_quiet),

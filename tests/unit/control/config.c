@@ -117,6 +117,8 @@ static void wrong(void **state)
 	refused("policy: maglev", "forward: nat",
 		"f.yaml:11: forward: nat is for tcp and udp: http and tls go direct or tunnel, and "
 		"need the service's addresses on each node\n");
+	refused("10.77.0.100, port: 25", "\"fd77::9\", port: 25, forward: nat",
+		"f.yaml:17: forward: nat of an IPv6 address needs 'address6' of node 'node1'\n");
 	refused("port: 25", "port: 25, schedule: packet",
 		"f.yaml:17: schedule: packet is for udp: a connection's packets belong together\n");
 	refused("port: 25", "port: 25, forward: tunnel",

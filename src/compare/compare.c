@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PEER_NAMES "direct, haproxy, nginx, dnat, dsr, xdp, baton, haproxy2, baton2, moved"
+#define PEER_NAMES "direct, haproxy, nginx, dnat, dsr, xdp, splice, baton, haproxy2, baton2, moved"
 
 static const struct option_spec options[] = {
 	{"peers", 0, OPTION_TEXT, "LIST", "of " PEER_NAMES " [direct,haproxy,nginx,dnat,dsr,baton]",

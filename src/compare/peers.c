@@ -5,6 +5,7 @@
 #include "control/paths.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -178,7 +179,24 @@ static pid_t start_xdp(const struct peer *peer, const char *lab, unsigned int no
 				    nodes);
 }
 
-const char *const peer_hosts[] = {"haproxy", "nginx", "dnat", "dsr", "haproxy2", "xdp", NULL};
+/* The papers' comparison case, by today's means: `baton experiment splice`. */
+static pid_t start_splice(const struct peer *peer, const char *lab, unsigned int nodes)
+{
+	char program[PATH_MAX], log[ROOM], host[ROOM], at[NODES_MOST][32];
+	const char *argv[5 + 2 * NODES_MOST] = {program, "experiment", "splice"};
+	int error = nodes > NODES_MOST ? -E2BIG : process_self(program);
+
+	for (unsigned int i = 0; i < nodes && !error; i++) {
+		snprintf(at[i], sizeof(at[i]), "10.77.0.%u:80", 11 + i);
+		argv[3 + 2 * i] = "--node";
+		argv[4 + 2 * i] = at[i];
+	}
+	snprintf(log, sizeof(log), RUN_ROOT "/%s/log/peer-%s.log", lab, peer->name);
+	return error ? error : process_start(netns(lab, peer->host, host), argv, log);
+}
+
+const char *const peer_hosts[] = {"haproxy",  "nginx", "dnat",	 "dsr",
+				  "haproxy2", "xdp",   "splice", NULL};
 
 const struct peer peers[] = {
 	{"direct", NULL, "10.77.0.11", "no balancer: the client asks one node, without Baton", NULL,
@@ -193,6 +211,9 @@ const struct peer peers[] = {
 	 .floor = true},
 	{"xdp", "xdp", "10.77.0.206", "the same as dsr, by an XDP program that does nothing else",
 	 start_xdp, .floor = true},
+	{"splice", "splice", "10.77.0.207",
+	 "a front that splices connections (BPF sockmap), by the first request's path",
+	 start_splice},
 	{"baton", "front", "10.77.0.100", "Baton, hrw, direct return", NULL},
 	{"haproxy2", "haproxy2", "10.77.0.205", "A/A control: a second HAProxy, same nodes",
 	 start_haproxy, .twin = "haproxy"},

@@ -6,6 +6,7 @@
 /* clang-format off */
 static const struct command *const experiments[] = {
 	&experiment_policies,
+	&experiment_splice,
 	NULL,
 };
 /* clang-format on */

@@ -7,5 +7,6 @@
 extern const struct command command_experiment;
 
 extern const struct command experiment_policies;
+extern const struct command experiment_splice;
 
 #endif

@@ -53,6 +53,15 @@ def test_the_floor_the_control_and_connections_that_move():
     assert pairs == {("baton", "dsr"), ("baton", "xdp"), ("baton2", "baton"), ("moved", "baton")}
 
 
+def test_a_splicing_front_carries_all_bytes_too():
+    result = compare("--peers", "splice,baton", "--sizes", "10KB", "--modes", "keepalive,close", "--rounds", "1",
+                     "--seconds", "0.3")
+    for cell in result["results"]:
+        assert cell["errors"] == 0 and cell["requests_per_second"] > 0
+        if cell["mode"] == "keepalive":
+            assert (cell["front_bytes_per_byte"] > 2) == (cell["peer"] == "splice")
+
+
 def test_peers_that_are_not_there_are_refused():
     for peers in ("nobody", "baton,baton", ""):
         done = subprocess.run([BATON, "compare", "--peers", peers], capture_output=True, text=True)

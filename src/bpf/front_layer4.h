@@ -10,7 +10,8 @@
 #include "bpf/front_send.h"
 
 /* Chooses a node for the packet in hand by its service's policy. What stands for the target is the
- * flow itself: address and port. Returns its id; 0: no node is up. */
+ * flow itself: address and port. Returns its id; 0: no node is up. For policies that go by load the
+ * flow weighs on it until layer4_close. */
 SUBPROGRAM int layer4_choose(void)
 {
 	struct front_work *work = work_area();
@@ -21,6 +22,7 @@ SUBPROGRAM int layer4_choose(void)
 	if (!work)
 		return 0;
 	place_begin(work);
+	work->query.flags = PLACE_FLOW;
 	hash = place_mix(work->query.client + work->segment.key.client_port);
 	work->query.target = hash;
 	work->query.carp = hash;
@@ -37,6 +39,14 @@ SUBPROGRAM int layer4_choose(void)
 	}
 	count(FRONT_COUNT_LAYER4_FLOWS);
 	return node;
+}
+
+/* What the flow weighs is given back, once. What nobody closes, front/layer4.c counts out. */
+INLINE void layer4_close(struct layer4_flow *flow)
+{
+	if (!__sync_lock_test_and_set(&flow->closed, 1) &&
+	    place_wants(flow->pool) & PLACE_WANT_LOAD)
+		place_give_back(flow->pool, flow->node);
 }
 
 /* 1 if the packet in hand goes on with what `flow` remembers. */
@@ -78,6 +88,9 @@ SUBPROGRAM int layer4_send(struct xdp_md *ctx, __u32 protocol)
 		entry = node_entry(node);
 		if (node <= 0 || !entry)
 			return XDP_DROP;
+		/* A datagram is no flow: it is over when it is sent. */
+		if (place_wants(work->query.pool) & PLACE_WANT_LOAD)
+			place_give_back(work->query.pool, node);
 		return layer4_out(ctx, work, here, entry, node, protocol);
 	}
 	key.flow = segment->key;
@@ -88,22 +101,25 @@ SUBPROGRAM int layer4_send(struct xdp_md *ctx, __u32 protocol)
 		if (entry && node_serves(entry)) {
 			flow->seen = now;
 			if (segment->flags & (TCP_FIN | TCP_RST))
-				flow->closed = 1;
+				layer4_close(flow);
 			return layer4_out(ctx, work, here, entry, node, protocol);
 		}
 		/* Its node is gone: datagrams and SYNs go elsewhere, connections end. */
 		if (protocol == IPPROTO_TCP && !(segment->flags & TCP_SYN)) {
-			flow->closed = 1;
+			layer4_close(flow);
 			count(FRONT_COUNT_RESETS);
 			return answer_reset(ctx, work);
 		}
 	}
+	if (flow)
+		layer4_close(flow);
 	node = layer4_choose();
 	entry = node_entry(node);
 	if (node <= 0 || !entry)
 		return protocol == IPPROTO_TCP ? answer_reset(ctx, work) : XDP_DROP;
 	fresh.seen = now;
 	fresh.node = node;
+	fresh.pool = work->query.pool;
 	bpf_map_update_elem(&layer4, &key, &fresh, BPF_ANY);
 	return layer4_out(ctx, work, here, entry, node, protocol);
 }

@@ -3,6 +3,7 @@
 #include "base/fail.h"
 #include "control/kernel.h"
 #include "front.skel.h"
+#include "wire/place.h"
 
 #include <errno.h>
 #include <linux/ethtool.h>
@@ -79,6 +80,9 @@ int front_attach(struct front *front, char why[512])
 	front->skeleton = skeleton;
 	front->object = skeleton->obj;
 	error = bpf_map__set_max_entries(skeleton->maps.flows, (__u32)front->config.front.flows);
+	if (!error)
+		error = bpf_map__set_max_entries(skeleton->maps.place_targets,
+						 PLACE_TARGETS_DISPATCHER);
 	if (!error)
 		error = kernel_pin_maps(front->object, front->pins);
 	if (!error)

@@ -7,6 +7,7 @@
 #include "control/interface.h"
 #include "control/kernel.h"
 #include "control/state.h"
+#include "control/target_clock.h"
 #include "control/web.h"
 #include "front/slow.h"
 #include "wire/header.h"
@@ -213,7 +214,8 @@ static void stop(struct front *front)
 	peers_end(front->peers);
 	flow_sweep_end(front->sweep);
 	slow_path_end(front->slow);
-	targets_end(front->targets);
+	target_clock_end(front->targets);
+	layer4_end(front->layer4);
 	neighbors_end(front->neighbors);
 	uv_close((uv_handle_t *)&front->terminate, NULL);
 	uv_close((uv_handle_t *)&front->interrupt, NULL);
@@ -293,7 +295,9 @@ static int run(struct front *front)
 	front->slow = slow_path_start(front);
 	if (!front->slow)
 		return failed_errno(errno, "taking long requests from the program");
-	front->targets = targets_start(front);
+	front->targets = target_clock_new(front->object);
+	target_clock_start(front->targets, &front->loop);
+	front->layer4 = layer4_start(front);
 	daemon_signals(&front->loop, &front->terminate, &front->interrupt, on_signal, front);
 	uv_signal_init(&front->loop, &front->hangup);
 	front->hangup.data = front;

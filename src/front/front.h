@@ -22,7 +22,7 @@ struct checks;
 struct peers;
 struct flow_sweep;
 struct slow_path;
-struct targets;
+struct layer4;
 struct web_server;
 
 struct front {
@@ -49,7 +49,8 @@ struct front {
 	struct peers *peers;
 	struct flow_sweep *sweep;
 	struct slow_path *slow;
-	struct targets *targets;
+	struct target_clock *targets;
+	struct layer4 *layer4;
 	struct web_server *web; /* NULL: none configured, or its address is taken */
 	uv_signal_t terminate, interrupt, hangup;
 };
@@ -132,10 +133,10 @@ void flow_sweep_end(struct flow_sweep *sweep);
 /* Open flows at the last sweep. */
 uint64_t flow_sweep_open(const struct flow_sweep *sweep);
 
-/* ---- targets.c: keeps room in the memory of central policies ---- */
+/* ---- layer4.c: counts the flows of services that are only forwarded ---- */
 
-struct targets *targets_start(struct front *front);
-void targets_end(struct targets *targets);
+struct layer4 *layer4_start(struct front *front);
+void layer4_end(struct layer4 *layer4);
 
 /* ---- status.c ---- */
 

@@ -9,6 +9,7 @@
 #include "control/interface.h"
 #include "control/kernel.h"
 #include "control/state.h"
+#include "control/target_clock.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -130,6 +131,7 @@ static void stop(struct node *node)
 	link_end(node->link);
 	held_sweep_end(node->sweep);
 	park_end(node->park);
+	target_clock_end(node->targets);
 	release_end(node->release);
 	served_end(node->served);
 	quiet_end(node->quiet);
@@ -185,6 +187,8 @@ static int run(struct node *node)
 	if (!node->release)
 		return failed_errno(errno, "taking flows that are over");
 	node->sweep = held_sweep_start(node);
+	node->targets = target_clock_new(node->object);
+	target_clock_start(node->targets, &node->loop);
 	node->served = served_start(node, why);
 	if (!node->served)
 		return failed("%s", why);

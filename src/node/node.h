@@ -48,6 +48,7 @@ struct node {
 	struct quiet *quiet;
 	struct release *release;
 	struct held_sweep *sweep;
+	struct target_clock *targets;
 	struct served *served;
 	int check; /* the program node_check */
 	struct cpu cpu;

@@ -158,10 +158,10 @@ WIRE_SIZE(struct layer4_key, 40);
 struct layer4_flow {
 	__u32 seen; /* tick of the client's last packet */
 	__u16 node;
-	__u8 closed; /* FIN or RST seen: the next SYN is placed anew */
-	__u8 zero;
+	__u16 pool;   /* which charged the node with it */
+	__u32 closed; /* FIN or RST seen: the next SYN is placed anew; set atomically */
 };
-WIRE_SIZE(struct layer4_flow, 8);
+WIRE_SIZE(struct layer4_flow, 12);
 
 /* Map `nat_back`: LRU_HASH of struct layer4_key -> struct nat_back. Of a client and a node that
  * does not carry the VIP: `vip` and `vip_port` of the key are the node's own address and port. */

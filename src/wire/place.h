@@ -19,6 +19,7 @@ enum {
 	PLACE_MEMBERS_ROOM = 1 << 15,
 	PLACE_TABLE_ROOM = 1 << 20, /* words of 64 bits */
 	PLACE_TARGETS_ROOM = 1 << 16,
+	PLACE_TARGETS_DISPATCHER = 5 << 18, /* what a dispatcher sets for its targets */
 };
 
 /* What a policy wants to find in the query, and what it is. */

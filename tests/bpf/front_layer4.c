@@ -173,6 +173,51 @@ static void tcp_from_the_syn_on(void **state)
 	assert_int_equal(answer.ack, client.seq + 1);
 }
 
+/* Policies that go by load see a connection from its SYN to its end, and no longer. */
+static void connections_weigh_until_they_end(void **state)
+{
+	struct client client = CLIENT, first;
+	unsigned int node;
+	struct frame in;
+
+	(void)state;
+	kind_is(SERVICE_LAYER4, 0);
+	front_pool_of(PLACE_LC, 0);
+	memset(kernel_world->loads, 0, sizeof(*kernel_world->loads) * (NODES + 1));
+	kernel_world->loads[PLACE_NODES_MAX + POOL].flows = 0;
+	/* One each, then the one that has room again. */
+	for (int i = 0; i < 3 * NODES; i++) {
+		client.port++;
+		client_segment(&client, SYN, NULL, &in);
+		node = forwarded(&in);
+		if (!i)
+			first = client;
+	}
+	for (node = 1; node <= NODES; node++)
+		assert_int_equal(place_node_load(node), 3);
+	assert_int_equal(kernel_world->loads[PLACE_NODES_MAX + POOL].flows, 3 * NODES);
+	client_segment(&first, ACK | FIN, NULL, &in);
+	node = forwarded(&in);
+	assert_int_equal(place_node_load(node), 2);
+	/* Said twice it is over once; its port is used again. */
+	assert_int_equal(forwarded(&in), node);
+	client_segment(&first, RST, NULL, &in);
+	assert_int_equal(forwarded(&in), node);
+	assert_int_equal(place_node_load(node), 2);
+	client_segment(&first, SYN, NULL, &in);
+	assert_int_equal(forwarded(&in), node);
+	assert_int_equal(place_node_load(node), 3);
+	assert_int_equal(kernel_world->loads[PLACE_NODES_MAX + POOL].flows, 3 * NODES);
+	/* Other policies leave no charge behind. */
+	front_pool(true);
+	client.port++;
+	client_segment(&client, SYN, NULL, &in);
+	node = forwarded(&in);
+	client_segment(&client, RST, NULL, &in);
+	forwarded(&in);
+	assert_int_equal(place_node_load(node), 3);
+}
+
 static void datagram(const struct client *client, struct frame *frame)
 {
 	struct address source = client->six ? client6 : client4,
@@ -500,9 +545,8 @@ static void nat_translates_icmp(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(tls_goes_by_server_name),
-		T(tcp_from_the_syn_on),
-		T(udp_by_flow),
+		T(tls_goes_by_server_name),	     T(tcp_from_the_syn_on),
+		T(connections_weigh_until_they_end), T(udp_by_flow),
 		T(udp_datagram_by_datagram),
 		T(nat_both_ways_tcp_and_udp),
 		T(nat_refuses_two_vips_on_one_port),

@@ -74,8 +74,9 @@ int place_target(struct xdp_md *context)
 
 __u64 turn;
 __u32 cost_pool;
+__u32 cost_targets = 1000;
 
-/* What a decision costs: 1,000 targets in turn, each request done at once. */
+/* What a decision costs: `cost_targets` in turn, each request done at once. */
 SEC("xdp")
 int place_cost(struct xdp_md *context)
 {
@@ -83,12 +84,12 @@ int place_cost(struct xdp_md *context)
 	struct place_load *load;
 	__s32 node;
 
-	query.target = place_mix(turn++ % 1000);
+	query.target = place_mix(turn++ % cost_targets);
 	query.client = query.target;
 	query.carp = query.target;
 	query.md5 = query.target;
 	query.random = place_mix(turn);
-	query.now_ns = turn * 100000;
+	query.now_ns = cost_targets > 1000 ? bpf_ktime_get_ns() : turn * 100000;
 	query.pool = cost_pool;
 	node = place_choose(&query);
 	if (node > 0 && place_wants(cost_pool) & PLACE_WANT_LOAD) {

@@ -547,10 +547,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(tls_goes_by_server_name),	     T(tcp_from_the_syn_on),
 		T(connections_weigh_until_they_end), T(udp_by_flow),
-		T(udp_datagram_by_datagram),
-		T(nat_both_ways_tcp_and_udp),
-		T(nat_refuses_two_vips_on_one_port),
-		T(nat_translates_icmp),
+		T(udp_datagram_by_datagram),	     T(nat_both_ways_tcp_and_udp),
+		T(nat_refuses_two_vips_on_one_port), T(nat_translates_icmp),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

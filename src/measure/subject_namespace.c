@@ -66,6 +66,7 @@ static const char script[] =
 	"mount -t tmpfs -o mode=755 run \"$2/top/run\"\n"
 	"mount -t tmpfs -o mode=1777 tmp \"$2/top/tmp\"\n"
 	"hostname guest\n"
+	"unset TMPDIR\n"
 	"exec chroot \"$2/top\" " AGENT_PATH " agent\n";
 
 static int start(struct guest *guest, struct buffer *why)

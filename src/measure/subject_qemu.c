@@ -15,6 +15,10 @@ static int check(enum network network, struct buffer *why)
 {
 	if (!subject_has("qemu-system-x86_64", "qemu-system-x86", why))
 		return -1;
+	if (network == NETWORK_MACVTAP) {
+		buffer_text(why, "QEMU has nat, passt and tap here");
+		return -1;
+	}
 	if (network == NETWORK_PASST && !subject_has("passt", "passt", why))
 		return -1;
 	return 0;

@@ -68,7 +68,7 @@ static int start(struct guest *guest, struct buffer *why)
 			      "ssl=null",
 			      "con0=fd:0,fd:1",
 			      "console=tty0",
-			      "vec0:transport=tap,ifname=tap0,depth=128",
+			      "eth0=tuntap,tap0",
 			      "init=" AGENT_PATH,
 			      "--",
 			      "init",

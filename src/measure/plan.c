@@ -93,7 +93,8 @@ static void read_workloads(struct schema *schema, const struct schema_node *node
 			work->size = work->type == DEMAND ? 8000000 : 1000;
 		plan_word(WORKLOAD_KINDS, work->type, type);
 		plan_word(DIRECTION_NAMES, work->direction, direction);
-		if (!*work->name && (work->type == SAMBA || work->type == GOODPUT))
+		if (!*work->name &&
+		    (work->type == SAMBA || work->type == GOODPUT || work->type == IPERF3))
 			snprintf(work->name, PLAN_NAME, "%.20s-%s", type, direction);
 		else if (!*work->name)
 			strcpy(work->name, type);

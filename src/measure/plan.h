@@ -21,8 +21,18 @@ enum network { NETWORK_NAT, NETWORK_PASST, NETWORK_TAP, NETWORK_MACVTAP, NETWORK
 #define VANTAGE_NAMES "internal|external"
 enum vantage { INTERNAL, EXTERNAL, VANTAGE_COUNT };
 #define SUBJECT_KINDS  "qemu-tcg|qemu-kvm|uml|namespace|virtualbox|remote|fake"
-#define WORKLOAD_KINDS "samba|web|demand|goodput|round-trip|connect"
-enum workload_type { SAMBA, WEB, DEMAND, GOODPUT, ROUND_TRIP, CONNECT, WORKLOAD_TYPES };
+#define WORKLOAD_KINDS "samba|web|demand|goodput|round-trip|connect|iperf3|sockperf"
+enum workload_type {
+	SAMBA,
+	WEB,
+	DEMAND,
+	GOODPUT,
+	ROUND_TRIP,
+	CONNECT,
+	IPERF3,
+	SOCKPERF,
+	WORKLOAD_TYPES
+};
 /* Whether data go to the guest or come from it. */
 #define DIRECTION_NAMES "put|get"
 enum direction { PUT, GET };

@@ -18,8 +18,8 @@
 
 /* In the order of WORKLOAD_KINDS. */
 static const struct workload_kind *const kinds[] = {
-	&workload_samba,   &workload_web,	 &workload_demand,
-	&workload_goodput, &workload_round_trip, &workload_connect,
+	&workload_samba,      &workload_web,	 &workload_demand, &workload_goodput,
+	&workload_round_trip, &workload_connect, &workload_iperf3, &workload_sockperf,
 };
 
 const struct workload_kind *workload_kind(int type)

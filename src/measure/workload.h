@@ -34,7 +34,7 @@ struct session {
 struct workload_kind {
 	const char *name;
 	bool more;	 /* the more the better; else the less */
-	const char *use; /* "file", "web" or "raw": for weights and rankings */
+	const char *use; /* "file", "web" or "raw": for weights and rankings; "reference" */
 	int (*prepare)(struct session *session, const struct plan_workload *workload,
 		       struct buffer *why);
 	int (*measure)(struct session *session, const struct plan_workload *workload,
@@ -42,7 +42,7 @@ struct workload_kind {
 };
 
 extern const struct workload_kind workload_samba, workload_web, workload_demand, workload_goodput,
-	workload_round_trip, workload_connect;
+	workload_round_trip, workload_connect, workload_iperf3, workload_sockperf;
 
 /* The kind at an index of WORKLOAD_KINDS. */
 const struct workload_kind *workload_kind(int type);

@@ -3,6 +3,7 @@
 #include "base/fail.h"
 #include "base/table.h"
 #include "measure/image.h"
+#include "measure/profile.h"
 #include "measure/report.h"
 #include "measure/run.h"
 #include "measure/subject.h"
@@ -20,6 +21,8 @@ struct values {
 	const char *output, *image, *mirror;
 	uint64_t repeats, requests;
 	bool retry, quiet, json, force;
+	const char *subject, *network;
+	uint64_t memory;
 };
 
 static const struct option_spec run_options[] = {
@@ -45,6 +48,16 @@ static const struct option_spec run_options[] = {
 
 static const struct option_spec report_options[] = {
 	{"json", 0, OPTION_FLAG, NULL, "print one JSON object", offsetof(struct values, json)},
+	{0},
+};
+
+static const struct option_spec profile_options[] = {
+	{"subject", 0, OPTION_TEXT, "NAME", "whose [the plan's first]",
+	 offsetof(struct values, subject)},
+	{"network", 0, OPTION_TEXT, "NAME", "on which network [tap]",
+	 offsetof(struct values, network), .choices = NETWORK_NAMES},
+	{"memory", 0, OPTION_COUNT, "BYTES", "with how much memory [the plan's first]",
+	 offsetof(struct values, memory)},
 	{0},
 };
 
@@ -159,6 +172,28 @@ static int command_report(const struct command *self, int argc, char **argv)
 	return error;
 }
 
+static int command_profile(const struct command *self, int argc, char **argv)
+{
+	struct values values = {.network = "tap"};
+	int error, first = command_parse(self, argc, argv, &values);
+	char path[PATH_MAX];
+	struct plan *plan;
+
+	if (argc - first != 1)
+		return misused("measure profile: name the folder of a measurement");
+	plan = calloc(1, sizeof(*plan));
+	if (!plan)
+		return failed("measure: out of memory");
+	snprintf(path, sizeof(path), "%s/plan.yaml", argv[first]);
+	error = read_plan(path, plan);
+	if (!error)
+		error = profile_print(
+			plan, argv[first], values.subject ? values.subject : plan->subjects[0].name,
+			values.network, values.memory ? values.memory : plan->memories[0]);
+	free(plan);
+	return error;
+}
+
 static int command_image(const struct command *self, int argc, char **argv)
 {
 	struct values values = {.mirror = MIRROR};
@@ -228,6 +263,14 @@ static const struct command report = {
 	.run = command_report,
 };
 
+static const struct command profile = {
+	.name = "profile",
+	.operands = "DIR",
+	.summary = "A measured guest as a node for 'baton simulate cache --measured FILE'",
+	.options = profile_options,
+	.run = command_profile,
+};
+
 static const struct command image = {
 	.name = "image",
 	.operands = "",
@@ -243,7 +286,7 @@ static const struct command subjects = {
 	.run = command_subjects,
 };
 
-static const struct command *const commands[] = {&run, &report, &image, &subjects, NULL};
+static const struct command *const commands[] = {&run, &report, &profile, &image, &subjects, NULL};
 
 const struct command command_measure = {
 	.name = "measure",

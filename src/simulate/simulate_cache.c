@@ -21,7 +21,7 @@
 enum { LIST_MAX = 64 };
 
 struct options {
-	const char *trace, *format, *policies, *nodes, *caches, *figures, *placements;
+	const char *trace, *format, *policies, *nodes, *caches, *figures, *placements, *measured;
 	uint64_t size, objects, requests, clients, seed;
 	double alpha, mbit;
 	uint64_t hit, miss; /* ns */
@@ -56,6 +56,8 @@ static const struct option_spec specs[] = {
 	 NULL, 1, 100000},
 	{"hit-time", 0, OPTION_DURATION, "TIME", "a node's processor time for a request [200us]",
 	 AT(hit), NULL, 1e-9, 10},
+	{"measured", 0, OPTION_TEXT, "FILE",
+	 "--hit-time and --mbit from a profile of 'baton measure profile'", AT(measured)},
 	{"miss-time", 0, OPTION_DURATION, "TIME", "how long the origin takes [20ms]", AT(miss),
 	 NULL, 1e-9, 100},
 	{"mbit", 0, OPTION_NUMBER, "N", "a node's link in Mbit/s [1000]", AT(mbit), NULL, 0.001,
@@ -307,6 +309,31 @@ static int runs(const struct options *options, const struct workload *trace,
 	return error;
 }
 
+/* A node as it was measured. */
+static int take_measured(struct options *options)
+{
+	static const struct option_list none;
+	struct parameters parameters;
+	struct buffer reason = BUFFER_EMPTY;
+	int error = parameters_read(&parameters, "hit_us 0\nlink_mbit 0\n", options->measured,
+				    &none, &reason);
+
+	if (!error &&
+	    (parameter(&parameters, "hit_us") <= 0 || parameter(&parameters, "link_mbit") <= 0)) {
+		buffer_text(&reason, "hit_us and link_mbit must both be there, above 0");
+		error = -EINVAL;
+	}
+	if (error) {
+		error = misused("--measured %s: %s", options->measured,
+				reason.length ? reason.data : strerror(-error));
+	} else {
+		options->hit = (uint64_t)(parameter(&parameters, "hit_us") * NS_PER_US);
+		options->mbit = parameter(&parameters, "link_mbit");
+	}
+	buffer_release(&reason);
+	return error;
+}
+
 static int run_with(const struct command *self, int argc, char **argv, struct options options)
 {
 	struct buffer reason = BUFFER_EMPTY;
@@ -316,6 +343,8 @@ static int run_with(const struct command *self, int argc, char **argv, struct op
 	int error;
 
 	command_parse(self, argc, argv, &options);
+	if (options.measured && take_measured(&options))
+		return EXIT_USAGE;
 	if (options.trace)
 		error = workload_read(&trace, options.trace, options.format, options.size, &reason);
 	else

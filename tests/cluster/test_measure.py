@@ -92,6 +92,22 @@ def test_containers_are_measured_from_both_sides(tmp_path):
                 assert cells[(network, vantage, *work)]["mean"][0] > 0
 
 
+def test_what_was_measured_is_simulated(tmp_path):
+    measure(tmp_path, CONTAINER)
+    profile = labs.run("measure", "profile", tmp_path / "out").stdout
+    values = dict(line.split()[:2] for line in profile.splitlines() if not line.startswith("#"))
+    assert float(values["hit_us"]) > 0 and float(values["link_mbit"]) > 0
+    (tmp_path / "profile").write_text("hit_us 1000\nlink_mbit 8\n")
+    rates = {}
+    for name, extra in (("none", ()), ("slow", ("--measured", tmp_path / "profile"))):
+        report = labs.run("simulate", "cache", "--policies", "rr", "--nodes", "2", "--cache", "50%", "--requests", "2000",
+                          "--csv", *extra).stdout.splitlines()
+        rates[name] = dict(zip(report[0].split(","), report[1].split(",")))
+    assert rates["none"] != rates["slow"]
+    done = labs.run("measure", "profile", tmp_path / "out", "--subject", "nobody", check=False)
+    assert done.returncode == 1 and "nobody" in done.stderr
+
+
 def test_a_wrong_plan_is_refused(tmp_path):
     done = measure(tmp_path, FAKE + "  - {type: web, name: twice, colour: red}\n", check=False)
     assert done.returncode == 2 and "plan.yaml:14: colour: unknown key" in done.stderr

@@ -24,12 +24,16 @@ enum body_phase {
 	BODY_TRAILER_LINE, /* inside of one */
 	BODY_TRAILER_LF,
 	BODY_LAST_LF, /* of the empty line that ends it */
+	/* Not a body: the request's head goes on in the next segment (http_head.h). */
+	BODY_HEAD_TARGET, /* inside of the request-target */
+	BODY_HEAD_LINE,	  /* at the beginning of a header line */
+	BODY_HEAD_VALUE,  /* inside the value of a line that doesn't matter */
 };
 
 struct body_state {
-	__u64 left;
+	__u64 left;  /* in a head: its Content-Length */
 	__u32 phase; /* enum body_phase */
-	__u32 unused;
+	__u32 flags; /* in a head: enum http_flags of what has been read */
 };
 WIRE_SIZE(struct body_state, 16);
 

@@ -9,7 +9,7 @@
 #ifndef BATON_BPF_NODE_REQUEST_H
 #define BATON_BPF_NODE_REQUEST_H
 
-#include "bpf/http_body.h"
+#include "bpf/http_head.h"
 #include "bpf/http_response.h"
 #include "bpf/node_place.h"
 #include "bpf/node_record.h"
@@ -42,17 +42,42 @@ _Static_assert(sizeof(struct response_state) == HELD_RESPONSE_WORDS * 8 &&
 		       sizeof(struct body_state) == HELD_BODY_WORDS * 8,
 	       "the followers' states fit into struct held");
 
-/* Reads one request head at `at` of the payload in hand. Returns where the next one begins, which
- * may lie behind this segment, or a negative errno: the flow is pinned. */
+/* A request's head has been read whole. Returns how long its body is, if that has a length. */
+INLINE __u32 request_begun(struct held *flow, const struct http_fields *fields)
+{
+	__u32 flags = fields->flags;
+
+	count(NODE_COUNT_REQUESTS);
+	load_begun(service_counters(flow->service));
+	flow->requests++;
+	if (response_expect((struct response_state *)flow->response, flags & HTTP_HEAD))
+		request_pin(flow, PIN_PIPELINE);
+	if (flags & HTTP_BOUND_AUTH)
+		request_pin(flow, PIN_LOGIN);
+	if (flags & HTTP_CONNECT)
+		request_pin(flow, PIN_UPGRADE);
+	if (flags & HTTP_LENGTH && fields->content_length > REQUEST_BODY_MAX)
+		request_pin(flow, PIN_FRAMING);
+	if (flags & HTTP_CHUNKED)
+		body_start_chunked((struct body_state *)flow->body);
+	return flags & HTTP_LENGTH ? (__u32)fields->content_length & 0x7fffffff : 0;
+}
+
+/* Reads one request head, or what comes next of one that was cut, at `at` of the payload in hand.
+ * Returns where what follows begins, which may lie behind this segment (head_running(): the head
+ * goes on there), or a negative errno: the flow is pinned. */
 SUBPROGRAM int request_next(struct __sk_buff *skb, struct held *flow, __u32 at)
 {
 	struct work *work = work_area(WORK_IN);
 	struct http_request *request;
+	struct body_state *body;
 	__u32 length, flags;
+	int used;
 
 	if (!work || !flow)
 		return -EINVAL;
 	request = &work->request;
+	body = (struct body_state *)flow->body;
 	length = work->segment.length - at;
 	if (length > SCRATCH_SIZE)
 		length = SCRATCH_SIZE;
@@ -63,6 +88,16 @@ SUBPROGRAM int request_next(struct __sk_buff *skb, struct held *flow, __u32 at)
 		request_pin(flow, PIN_GAP);
 		return -EFAULT;
 	}
+	if (head_running(body)) {
+		used = head_follow(&work->text, length, body, &request->fields);
+		if (used < 0) {
+			body->phase = BODY_NONE;
+			request_pin(flow, PIN_SPLIT);
+			return -EAGAIN;
+		}
+		at += used;
+		return head_running(body) ? at : at + request_begun(flow, &request->fields);
+	}
 	http_request_parse(&work->text, length, request);
 	flags = request->fields.flags;
 	if (flags & HTTP_BAD) {
@@ -70,24 +105,12 @@ SUBPROGRAM int request_next(struct __sk_buff *skb, struct held *flow, __u32 at)
 		return -EPROTO;
 	}
 	if (!(flags & HTTP_COMPLETE)) {
+		if (!head_split(body, &work->text, length, request))
+			return at + length;
 		request_pin(flow, PIN_SPLIT);
 		return -EAGAIN;
 	}
-	count(NODE_COUNT_REQUESTS);
-	load_begun(service_counters(flow->service));
-	flow->requests++;
-	if (response_expect((struct response_state *)flow->response, flags & HTTP_HEAD))
-		request_pin(flow, PIN_PIPELINE);
-	if (flags & HTTP_BOUND_AUTH)
-		request_pin(flow, PIN_LOGIN);
-	if (flags & HTTP_CONNECT)
-		request_pin(flow, PIN_UPGRADE);
-	if (flags & HTTP_LENGTH && request->fields.content_length > REQUEST_BODY_MAX)
-		request_pin(flow, PIN_FRAMING);
-	if (flags & HTTP_CHUNKED)
-		body_start_chunked((struct body_state *)flow->body);
-	return at + request->head_length +
-	       (flags & HTTP_LENGTH ? (__u32)request->fields.content_length & 0x7fffffff : 0);
+	return at + request->head_length + request_begun(flow, &request->fields);
 }
 
 /* Follows the payload of the segment in hand. Returns the node that its request belongs to if that
@@ -97,7 +120,7 @@ SUBPROGRAM int request_follow(struct __sk_buff *skb, struct held *flow)
 {
 	struct work *work = work_area(WORK_IN);
 	struct body_state *body;
-	__u32 end, length, idle;
+	__u32 end, length, idle, split;
 	__u64 i, zero;
 	__s64 at;
 
@@ -130,7 +153,8 @@ SUBPROGRAM int request_follow(struct __sk_buff *skb, struct held *flow)
 	while (i < REQUESTS_IN_SEGMENT) {
 		LOOP_STEP(i, zero);
 		FORGET(at, zero);
-		if (body_running(body)) {
+		split = head_running(body);
+		if (body_running(body) && !split) {
 			at += body_follow(skb, work->segment.payload_at + at, length - at, body,
 					  &work->text);
 			if (body->phase == BODY_BAD) {
@@ -141,6 +165,9 @@ SUBPROGRAM int request_follow(struct __sk_buff *skb, struct held *flow)
 			at = request_next(skb, flow, at);
 			if (at < 0)
 				goto out;
+			/* What came in pieces is served here, and nobody asks where it belongs. */
+			if (split || head_running(body))
+				goto next;
 			work->reason = PLACE_REASON_STAY;
 			if (!i && idle) {
 				flow->asked_ns = bpf_ktime_get_ns();
@@ -149,6 +176,7 @@ SUBPROGRAM int request_follow(struct __sk_buff *skb, struct held *flow)
 			if (record_wanted())
 				record_request(flow, i ? 0 : work->wanted);
 		}
+next:
 		if (at >= (__s64)length)
 			break;
 		i++;

@@ -40,7 +40,7 @@ enum held_flags {
 	X(ASKED, "front")	   /* the handoff said so */                                       \
 	X(KIND, "protocol")	   /* the service's protocol has no requests to follow */          \
 	X(FRAMING, "framing")	   /* a request that isn't understood */                           \
-	X(SPLIT, "split head")	   /* a request head in more than one segment */                   \
+	X(SPLIT, "split head")	   /* a request head cut where it can't be followed */             \
 	X(GAP, "gap")		   /* bytes were not seen in order */                              \
 	X(UPGRADE, "upgrade")	   /* Upgrade or CONNECT */                                        \
 	X(LOGIN, "login")	   /* authentication bound to the connection */                    \

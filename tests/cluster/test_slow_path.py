@@ -55,6 +55,8 @@ def test_long_urls_go_where_they_belong(lab, address):
             assert (answer.status, answer.body) == (200, path.encode() + b"\n")
             assert answer.node == where(lab, path)
             nodes.add(answer.node)
+            # The connection is like any other afterwards.
+            assert connection.get("/t/short").node == where(lab, "/t/short")
     assert nodes == {"node1", "node2", "node3"}
     assert counted(lab, before, "placed") == counted(lab, before, "flows") == 12
     assert counted(lab, before, "acked") == 0
@@ -87,6 +89,24 @@ def test_byte_by_byte(lab, address):
             assert (answer.node, answer.body) == (where(lab, path), path.encode() + b"\n")
     assert counted(lab, before, "placed") == 3
     assert counted(lab, before, "lost") == 0
+
+
+@pytest.mark.parametrize("address", [VIP, VIP6])
+def test_later_heads_in_pieces_pin_nothing(lab, address):
+    """They are served where the connection is; the next request moves again."""
+    paths = {}
+    for i in range(40):
+        paths.setdefault(where(lab, "/t/%d" % i), "/t/%d" % i)
+    cookie = "Cookie: " + "c" * 6000
+    with lab.connect(address) as connection:
+        for node, other in (("node1", "node2"), ("node2", "node3"), ("node3", "node1")):
+            assert connection.get(paths[node]).node == node
+            answer = connection.get(paths[other], headers=[cookie])
+            assert (answer.node, answer.body) == (node, paths[other].encode() + b"\n")
+            # (Its segments are cut inside the target, not in the lines behind it.)
+            answer = connection.get("/t/" + "u" * 3700, method="POST", body=b"b" * 5000)
+            assert answer.status == 200 and answer.node == node
+            assert connection.get(paths[other]).node == other
 
 
 ORDERS = {

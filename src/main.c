@@ -17,6 +17,7 @@
 #include "simulate/simulate.h"
 #include "sink/sink.h"
 #include "top/top.h"
+#include "trace/trace.h"
 #include "web/web.h"
 
 #include <stdio.h>
@@ -45,6 +46,7 @@ static const struct command *const commands[] = {
 	&command_sink,
 	&command_status,
 	&command_top,
+	&command_trace,
 	&command_web,
 	&command_weight,
 	&command_where,

@@ -22,6 +22,14 @@
 #include "bpf/front_layer4.h"
 #include "bpf/front_order.h"
 
+#define TRACE_CONTEXT			struct xdp_md
+#define TRACE_LENGTH(ctx)		bpf_xdp_get_buff_len(ctx)
+#define TRACE_LOAD(ctx, at, to, length) bpf_xdp_load_bytes(ctx, at, to, length)
+#define TRACE_COUNTERS_MAP		front_counters
+#define TRACE_COUNT			FRONT_COUNT_COUNT
+#define TRACE_FLOW(packet)		((void)(packet)) /* entries have locks: the reader looks */
+#include "bpf/trace.h"
+
 /* How fragments, extension headers and IP options are dealt with: dropped if they are to a service,
  * for hardly a client sends them and the host's own stack would answer. */
 INLINE int front_odd(struct front_work *work, __u8 protocol, __be32 ports, __u32 counter)
@@ -262,8 +270,7 @@ INLINE int front_ipv6(struct xdp_md *ctx, struct front_work *work, const struct 
 						      : FRONT_COUNT_IP_OPTIONS);
 }
 
-SEC("xdp")
-int front(struct xdp_md *ctx)
+INLINE int front_frame(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	struct front_work *work = work_area();
@@ -281,6 +288,19 @@ int front(struct xdp_md *ctx)
 	if (ethernet->h_proto == ETHERTYPE_IPV6)
 		return front_ipv6(ctx, work, here);
 	return XDP_PASS;
+}
+
+SEC("xdp")
+int front(struct xdp_md *ctx)
+{
+	int verdict;
+
+	if (trace_on())
+		trace_enter(ctx, TRACE_FRONT);
+	verdict = front_frame(ctx);
+	if (trace_on())
+		trace_leave(ctx, TRACE_FRONT, verdict);
+	return verdict;
 }
 
 /* The daemon's orders about flows that it keeps: see wire/slow.h. */

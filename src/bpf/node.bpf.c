@@ -32,6 +32,31 @@
 #include "bpf/node_maps.h"
 #include "bpf/node_response.h"
 #include "bpf/node_take.h"
+#include "wire/trace.h"
+
+/* What the node knows of a traced packet's flow. */
+INLINE void trace_held(struct traced_packet *packet)
+{
+	struct held *flow = bpf_map_lookup_elem(&held, &packet->key);
+
+	packet->known = !!flow;
+	if (!flow)
+		return;
+	packet->owner = flow->owner;
+	packet->flags = flow->flags;
+	packet->requests = flow->requests;
+	packet->responses = flow->responses;
+	packet->node = flow->node;
+	packet->pin = flow->pin;
+}
+
+#define TRACE_CONTEXT			struct __sk_buff
+#define TRACE_LENGTH(skb)		((skb)->len)
+#define TRACE_LOAD(skb, at, to, length) bpf_skb_load_bytes(skb, at, to, length)
+#define TRACE_COUNTERS_MAP		node_counters
+#define TRACE_COUNT			NODE_COUNT_COUNT
+#define TRACE_FLOW(packet)		trace_held(packet)
+#include "bpf/trace.h"
 
 enum {
 	CWND_KERNEL = 10, /* what a socket begins with anyway */
@@ -99,8 +124,7 @@ SUBPROGRAM int bare_in(struct __sk_buff *skb)
 	return TC_ACT_OK;
 }
 
-SEC("tc")
-int node_in(struct __sk_buff *skb)
+INLINE int node_in_frame(struct __sk_buff *skb)
 {
 	struct cluster *cluster = cluster_here();
 	struct work *work = work_area(WORK_IN);
@@ -141,7 +165,19 @@ int node_in(struct __sk_buff *skb)
 }
 
 SEC("tc")
-int node_out(struct __sk_buff *skb)
+int node_in(struct __sk_buff *skb)
+{
+	int verdict;
+
+	if (trace_on())
+		trace_enter(skb, TRACE_NODE_IN);
+	verdict = node_in_frame(skb);
+	if (trace_on())
+		trace_leave(skb, TRACE_NODE_IN, verdict);
+	return verdict;
+}
+
+INLINE int node_out_frame(struct __sk_buff *skb)
 {
 	struct cluster *cluster = cluster_here();
 	struct work *work = work_area(WORK_OUT);
@@ -197,6 +233,19 @@ int node_out(struct __sk_buff *skb)
 		bpf_ringbuf_output(&over, &segment->key, sizeof(segment->key), 0);
 	}
 	return TC_ACT_UNSPEC;
+}
+
+SEC("tc")
+int node_out(struct __sk_buff *skb)
+{
+	int verdict;
+
+	if (trace_on())
+		trace_enter(skb, TRACE_NODE_OUT);
+	verdict = node_out_frame(skb);
+	if (trace_on())
+		trace_leave(skb, TRACE_NODE_OUT, verdict);
+	return verdict;
 }
 
 /* The congestion window that the flow had at its last node. TCP_BPF_IW is taken by a socket that

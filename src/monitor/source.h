@@ -5,7 +5,7 @@
 
 #include "base/buffer.h"
 #include "monitor/counts.h"
-#include "monitor/record.h"
+#include "base/record.h"
 
 #include <pcap/pcap.h>
 #include <sys/types.h>

@@ -1,8 +1,8 @@
 /* Writing what was captured: classic pcap by libpcap, or pcapng (which libpcap reads but doesn't
  * write) by a few blocks of our own, after draft-ietf-opsawg-pcapng: one section, one interface
  * description for each source, one enhanced packet block for each packet. */
-#ifndef BATON_MONITOR_RECORD_H
-#define BATON_MONITOR_RECORD_H
+#ifndef BATON_BASE_RECORD_H
+#define BATON_BASE_RECORD_H
 
 #include <pcap/pcap.h>
 #include <stdint.h>

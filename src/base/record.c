@@ -1,4 +1,4 @@
-#include "monitor/record.h"
+#include "base/record.h"
 
 #include <errno.h>
 #include <stdbool.h>

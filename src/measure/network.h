@@ -14,8 +14,10 @@
 #define HOST_ADDRESS	 "10.78.0.1"
 #define EXTERNAL_ADDRESS "10.78.0.2"
 #define BRIDGED_ADDRESS	 "10.78.0.3"
-#define NAT_ADDRESS	 "10.0.2.15"
-#define NAT_GATEWAY	 "10.0.2.2"
+/* Every bridged guest has the same, so that nobody remembers the last guest's. */
+#define BRIDGED_MAC "52:54:00:78:00:03"
+#define NAT_ADDRESS "10.0.2.15"
+#define NAT_GATEWAY "10.0.2.2"
 
 /* Ports that clients reach a guest at; a NAT forwards them. SMB, HTTP, baton-guest, iperf3,
  * sockperf. 0 ends. */

@@ -38,7 +38,7 @@ static int cable(struct guest *guest, struct buffer *why)
 	}
 	strcpy(guest->address, BRIDGED_ADDRESS);
 	snprintf(lines, sizeof(lines),
-		 "link add guest type veth peer name eth0 netns %s\n"
+		 "link add guest type veth peer name eth0 address " BRIDGED_MAC " netns %s\n"
 		 "link set guest master br0\nlink set guest up\n",
 		 network_netns(guest->run, "guest", netns));
 	return network_ip(guest->run, "host", lines, why) ||

@@ -44,7 +44,7 @@ static int netdev(struct guest *guest, char *text, size_t room, char *mac, struc
 {
 	size_t length;
 
-	strcpy(mac, "52:54:00:78:00:03");
+	strcpy(mac, BRIDGED_MAC);
 	switch (guest->network) {
 	case NETWORK_TAP:
 		strcpy(guest->address, BRIDGED_ADDRESS);

@@ -68,7 +68,7 @@ static int start(struct guest *guest, struct buffer *why)
 			      "ssl=null",
 			      "con0=fd:0,fd:1",
 			      "console=tty0",
-			      "eth0=tuntap,tap0",
+			      "eth0=tuntap,tap0," BRIDGED_MAC,
 			      "init=" AGENT_PATH,
 			      "--",
 			      "init",

@@ -138,7 +138,7 @@ int session_client(struct session *session, int (*work)(void *context), void *co
 	close(errors[0]);
 	if (clock_now() >= end) {
 		kill(-pid, SIGKILL);
-		buffer_text(why, "the client took too long");
+		buffer_text(why, "the client took too long; ");
 	}
 	waitpid(pid, &status, 0);
 	if (status && said.length)

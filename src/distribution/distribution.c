@@ -17,7 +17,7 @@
 struct options {
 	double scale, rate;
 	uint64_t runs;
-	const char *sizes, *html, *directory;
+	const char *sizes, *forward, *html, *directory;
 	bool json;
 };
 
@@ -270,14 +270,15 @@ static int ours_run(const struct place *place, const char *const words[])
 static int play_all(const struct place *place, struct run *runs, const struct options *options)
 {
 	int result = ours_run(place, (const char *const[]){"lab", "up", "--name", place->lab, "-n",
-							   "3", "--policy", "rr", NULL});
+							   "3", "--policy", "rr", "--forward",
+							   options->forward, NULL});
 
 	if (!result)
-		result = ours_run(place,
-				  (const char *const[]){"service", "add", "raw", "--name",
-							place->lab, "-a", "10.77.0.100", "--port",
-							"9000", "--protocol", "tcp", "--policy",
-							"rr", "--health", "none", NULL});
+		result = ours_run(place, (const char *const[]){
+						 "service", "add", "raw", "--name", place->lab,
+						 "-a", "10.77.0.100", "--port", "9000",
+						 "--protocol", "tcp", "--policy", "rr", "--health",
+						 "none", "--forward", options->forward, NULL});
 	for (unsigned int r = 0; r < options->runs && !result; r++) {
 		runs[r].seconds = paper_runs[r].seconds * options->scale;
 		if (isatty(STDERR_FILENO))
@@ -306,8 +307,11 @@ static int judge(const struct run *runs, const struct options *options)
 
 static int run(const struct command *self, int argc, char **argv)
 {
-	struct options options = {
-		.scale = 1, .rate = 88, .runs = PAPER_RUNS, .sizes = "uniform:1-1000"};
+	struct options options = {.scale = 1,
+				  .rate = 88,
+				  .runs = PAPER_RUNS,
+				  .sizes = "uniform:1-1000",
+				  .forward = "direct"};
 	int result;
 	char made[] = "/tmp/baton-distribution-XXXXXX";
 	struct place place = {.sizes = options.sizes, .rate = options.rate};
@@ -369,6 +373,11 @@ const struct command command_distribution = {
 			{"sizes", 0, OPTION_TEXT, "LAW",
 			 "of messages, as for 'baton load raw' [uniform:1-1000]",
 			 offsetof(struct options, sizes)},
+			{"forward", 0, OPTION_TEXT, "HOW",
+			 "how the virtual server gives packets on: direct (answers pass it by) or "
+			 "nat "
+			 "(they come back through it) [direct]",
+			 offsetof(struct options, forward), .choices = "direct|nat"},
 			{"dir", 0, OPTION_TEXT, "DIR", "keep what was received and seen there",
 			 offsetof(struct options, directory)},
 			{"html", 0, OPTION_TEXT, "FILE", "write a report with charts",

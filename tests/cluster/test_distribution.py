@@ -27,3 +27,17 @@ def test_what_is_stored_is_what_was_sent(tmp_path):
     kept = sum((tmp_path / "kept" / f"run{r}" / f"node{i}" / "received.raw").stat().st_size
                for r in (1, 2) for i in (1, 2, 3))
     assert kept == said["sent_bytes"]
+
+
+def test_answers_come_back_through_a_translating_server():
+    """Then the virtual server handles every packet of both ways twice; directly only those that the generator sends."""
+    ratios = {}
+    for how in ("direct", "nat"):
+        done = subprocess.run([BATON, "distribution", "--runs", "1", "--scale", "0.05", "--json", "--forward", how],
+                              capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        said = json.loads(done.stdout)
+        assert said["lost_bytes"] == said["errors"] == said["wrong_blocks"] == 0
+        ratios[how] = said["front_ratio"]
+    # Health checks and the control channel come on top, the more the slower this machine is.
+    assert ratios["direct"] >= 2 and ratios["nat"] >= 3

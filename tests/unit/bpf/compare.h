@@ -140,6 +140,9 @@ static inline const char *compare_request(const void *bytes, size_t length)
 	if ((length > 4 && !memcmp(bytes, "PRI ", 4)) || error == HPE_INVALID_METHOD ||
 	    error == HPE_INVALID_URL || error == HPE_INVALID_CONSTANT)
 		return NULL;
+	/* It takes blanks behind a length, but no tab (RFC 9110, 5.6.3 has both). */
+	if (error == HPE_INVALID_CONTENT_LENGTH && memchr(bytes, '\t', length))
+		return NULL;
 	if (!seen.head)
 		return llhttp_get_error_reason(&seen.parser) ? llhttp_get_error_reason(&seen.parser)
 							     : "llhttp wants more";
@@ -202,7 +205,9 @@ static inline int seen_response_field(llhttp_t *parser, const char *at, size_t l
 
 	if (parser->flags & F_TRAILING &&
 	    ((length == 17 && !strncasecmp(at, "transfer-encoding", 17)) ||
-	     (length == 14 && !strncasecmp(at, "content-length", 14))))
+	     (length == 14 && !strncasecmp(at, "content-length", 14)) ||
+	     (length == 10 && !strncasecmp(at, "connection", 10)) ||
+	     (length == 7 && !strncasecmp(at, "upgrade", 7))))
 		seen->framing_trailer = true;
 	return 0;
 }

@@ -2,7 +2,7 @@
 #ifndef BATON_COMPARE_RUN_H
 #define BATON_COMPARE_RUN_H
 
-#include "compare/meter.h"
+#include "control/meter.h"
 #include "compare/peers.h"
 
 #include <jansson.h>

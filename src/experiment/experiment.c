@@ -5,6 +5,7 @@
 /* One a line, so that additions don't meet. */
 /* clang-format off */
 static const struct command *const experiments[] = {
+	&experiment_kwon2008,
 	&experiment_policies,
 	&experiment_splice,
 	NULL,

@@ -6,6 +6,7 @@
 
 extern const struct command command_experiment;
 
+extern const struct command experiment_kwon2008;
 extern const struct command experiment_policies;
 extern const struct command experiment_splice;
 

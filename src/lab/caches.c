@@ -97,6 +97,8 @@ static void squid_configure(const struct server *server, struct buffer *text)
 				  "cache_peer_access origin allow all\n");
 	}
 	buffer_format(text,
+		      "http_access allow manager localhost\n"
+		      "http_access deny manager\n"
 		      "http_access allow all\n"
 		      "cache_mem %lu bytes\n"
 		      "maximum_object_size_in_memory %lu bytes\n"
@@ -104,9 +106,11 @@ static void squid_configure(const struct server *server, struct buffer *text)
 		      (unsigned long)cache->memory, largest_object(cache->memory),
 		      largest_object(cache->memory > cache->disk ? cache->memory : cache->disk));
 	if (cache->disk)
-		buffer_format(text, "cache_dir aufs %s/cache/%s.objects %lu %d %d\n", base, host,
+		buffer_format(text, "cache_dir ufs %s/cache/%s.objects %lu %d %d\n", base, host,
 			      (unsigned long)((cache->disk + MIB - 1) / MIB), SQUID_FOLDERS,
 			      SQUID_FOLDERS);
+	/* The gap: the list of its objects, which `lab storage` asks for, never ends when it is
+	 * longer than what Squid reads ahead (16 KB by default). */
 	buffer_format(text,
 		      "access_log stdio:%s/log/%s.access\n"
 		      "cache_log %s/log/%s.error\n"
@@ -115,6 +119,7 @@ static void squid_configure(const struct server *server, struct buffer *text)
 		      "visible_hostname %s\n"
 		      "reply_header_access X-Node deny all\n"
 		      "reply_header_add X-Node %s all\n"
+		      "read_ahead_gap 16 MB\n"
 		      "pinger_enable off\n"
 		      "netdb_filename none\n"
 		      "shutdown_lifetime 0 seconds\n",
@@ -275,8 +280,7 @@ void server_add_distiller(const char *host, const struct cache_options *cache, j
 		   (const char *const[]){program, "distill", "serve", "--listen", listen,
 					 cache->proxy ? "--connect-to" : "--parent", origin,
 					 "--profile", cache->distill, NULL});
-	/* A Squid whose parent isn't there when it begins fails its first requests. */
-	keeper_await(list, cache->distiller);
+	keeper_port(list, cache->distiller);
 }
 
 const struct server_kind cache_kinds[] = {

@@ -17,13 +17,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { KEPT_MAX = 512, WORDS_MAX = 40, AGAIN_MS = 100, GRACE_MS = 5000, AWAIT_S = 20 };
+enum { KEPT_MAX = 512, WORDS_MAX = 40, AGAIN_MS = 100, GRACE_MS = 5000, AWAIT_S = 30 };
 
 struct kept {
 	const char *name, *host;
 	const char *argv[WORDS_MAX + 1];
 	bool again;
-	unsigned int port; /* what is behind it in the list begins when this is open; 0: at once */
+	unsigned int port; /* who must wait for it waits until this answers; 0: nobody waits */
+	bool behind;	   /* begins when all before it that have a port answer there */
 	pid_t pid;	   /* 0: not running */
 	uint64_t since;	   /* when it was started */
 	bool due;	   /* to be started when AGAIN_MS have passed since then */
@@ -43,10 +44,19 @@ void keeper_add(json_t *list, const char *name, const char *host, bool again,
 					      "again", again, "argv", words));
 }
 
-void keeper_await(json_t *list, unsigned int port)
+static json_t *last(json_t *list)
 {
-	json_object_set_new(json_array_get(list, json_array_size(list) - 1), "await",
-			    json_integer(port));
+	return json_array_get(list, json_array_size(list) - 1);
+}
+
+void keeper_port(json_t *list, unsigned int port)
+{
+	json_object_set_new(last(list), "port", json_integer(port));
+}
+
+void keeper_behind(json_t *list)
+{
+	json_object_set_new(last(list), "behind", json_true());
 }
 
 int keeper_start(const char *lab, json_t *list)
@@ -201,7 +211,8 @@ static int read_list(const char *lab)
 			break;
 		kept[count].name = json_string_value(json_object_get(one, "name"));
 		kept[count].host = json_string_value(json_object_get(one, "host"));
-		kept[count].port = (unsigned int)json_integer_value(json_object_get(one, "await"));
+		kept[count].port = (unsigned int)json_integer_value(json_object_get(one, "port"));
+		kept[count].behind = json_is_true(json_object_get(one, "behind"));
 		kept[count].again = json_is_true(json_object_get(one, "again"));
 		json_array_foreach (words, j, word)
 			if (j < WORDS_MAX)
@@ -211,6 +222,17 @@ static int read_list(const char *lab)
 		count++;
 	}
 	return 0; /* the list stays: the strings are its */
+}
+
+static void await_before(const char *lab, unsigned int end)
+{
+	for (unsigned int i = 0; i < end; i++) {
+		if (kept[i].port && kept[i].pid &&
+		    server_await(lab, kept[i].host, kept[i].port, AWAIT_S))
+			log_line(LOG_LEVEL_WARNING, "%s does not answer on port %u after %d s",
+				 kept[i].name, kept[i].port, AWAIT_S);
+		kept[i].port = 0;
+	}
 }
 
 static int run(const struct command *self, int argc, char **argv)
@@ -243,11 +265,9 @@ static int run(const struct command *self, int argc, char **argv)
 	if (error)
 		return failed_errno(error, "lab keep: can't write %s", path);
 	for (unsigned int i = 0; i < count; i++) {
+		if (kept[i].behind)
+			await_before(values.name, i);
 		start(values.name, &kept[i]);
-		if (kept[i].port && kept[i].pid &&
-		    server_await(values.name, kept[i].host, kept[i].port, AWAIT_S))
-			log_line(LOG_LEVEL_WARNING, "%s does not listen on port %u after %d s",
-				 kept[i].name, kept[i].port, AWAIT_S);
 	}
 	tell_pids(values.name);
 	while (!ended || anybody()) {

@@ -16,8 +16,10 @@ extern const struct command command_lab_keep;
 void keeper_add(json_t *list, const char *name, const char *host, bool again,
 		const char *const argv[]);
 
-/* What is added behind the last one begins only when that listens on the port. */
-void keeper_await(json_t *list, unsigned int port);
+/* Of the process added last: that it answers HTTP on the port when it is ready; and that it begins
+ * only when all before it that have a port are ready. */
+void keeper_port(json_t *list, unsigned int port);
+void keeper_behind(json_t *list);
 
 /* Writes the list and starts the keeper in the background. Returns its pid or -errno. */
 int keeper_start(const char *lab, json_t *list);

@@ -8,6 +8,7 @@
 #include "lab/line.h"
 #include "lab/bounds.h"
 #include "lab/state.h"
+#include "lab/storage.h"
 #include "lab/topology.h"
 #include "lab/up.h"
 
@@ -134,8 +135,11 @@ static const struct command command_status = {
 };
 
 static const struct command *const commands[] = {
-	&command_lab_up,   &command_exec,	&command_status,   &command_down, &command_lab_keep,
-	&command_lab_line, &command_lab_impair, &command_lab_demo, NULL,
+	&command_lab_up,   &command_exec,
+	&command_status,   &command_lab_storage,
+	&command_down,	   &command_lab_keep,
+	&command_lab_line, &command_lab_impair,
+	&command_lab_demo, NULL,
 };
 
 const struct command command_lab = {

@@ -64,7 +64,12 @@ static void nginx_configure(const struct server *server, struct buffer *text)
 		"    add_header X-Node %s always;\n"
 		"%s%s"
 		"    # Any number of targets without a file each.\n"
-		"    location = /health { return 200 \"well\\n\"; }\n"
+		"    location = /health {\n"
+		"      expires off;\n"
+		"      add_header X-Node %s always;\n"
+		"      add_header Cache-Control no-store;\n"
+		"      return 200 \"well\\n\";\n"
+		"    }\n"
 		"    location /t/ { default_type text/plain; return 200 \"$uri\\n\"; }\n"
 		"    # A static file answers POST as it does GET, so that bodies can be sent.\n"
 		"    error_page 405 =200 $uri;\n"
@@ -76,7 +81,8 @@ static void nginx_configure(const struct server *server, struct buffer *text)
 			: "    # Caches need not guess how long it is good.\n    expires 1h;\n",
 		server->cache && server->cache->dynamic && strcmp(host, "origin")
 			? "    location /dynamic/ { proxy_pass http://127.0.0.1:8081; }\n"
-			: "");
+			: "",
+		host);
 }
 
 static void nginx_command(const struct server *server, const char *conf, const char *argv[])
@@ -259,6 +265,12 @@ int server_add(const char *lab, const char *kind_name, const char *host, const c
 	kind->command(&server, conf, argv);
 	snprintf(name, sizeof(name), "%.40s-server", host);
 	keeper_add(list, name, host, true, argv);
+	if (server_is_cache(kind_name)) {
+		/* A Squid whose parent isn't there when it begins fails its first requests. */
+		if (cache->distill)
+			keeper_behind(list);
+		keeper_port(list, cache->port);
+	}
 	return 0;
 }
 
@@ -311,6 +323,18 @@ struct wait {
 	unsigned int port;
 };
 
+/* Whether the server behind the socket says anything: Varnish listens for a moment, shuts the
+ * socket again and then begins in earnest. */
+static bool answers(int fd)
+{
+	static const char request[] = "GET /health HTTP/1.0\r\nHost: localhost\r\n\r\n";
+	struct timeval patience = {1, 0};
+	char byte;
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	return send(fd, request, strlen(request), MSG_NOSIGNAL) > 0 && recv(fd, &byte, 1, 0) == 1;
+}
+
 static int connects(void *context)
 {
 	const struct wait *wait = context;
@@ -322,10 +346,10 @@ static int connects(void *context)
 	 */
 	while (clock_now() < wait->end) {
 		int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-		int refused = connect(fd, (struct sockaddr *)&server, sizeof(server));
+		bool good = !connect(fd, (struct sockaddr *)&server, sizeof(server)) && answers(fd);
 
 		close(fd);
-		if (!refused)
+		if (good)
 			return 0;
 		poll(NULL, 0, 10);
 	}

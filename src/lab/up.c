@@ -7,6 +7,7 @@
 #include "lab/keeper.h"
 #include "lab/bounds.h"
 #include "lab/partition.h"
+#include "lab/relays.h"
 #include "lab/servers.h"
 #include "lab/state.h"
 #include "lab/topology.h"
@@ -23,13 +24,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { READY_S = 30 };
+#define RELAYS_TOLD "haproxy:rr|hash|ring, nginx:rr|hash|ring, squid:carp|sourcehash"
+#define CENTRAL	    "proxy" /* the host of --central */
+
+enum { READY_S = 30, RELAYED_PORT = 3128 };
 
 struct values {
 	const char *name, *policy, *server, *root, *place, *forward, *release, *log;
-	const char *origin, *distill, *xdp;
+	const char *origin, *distill, *xdp, *relay, *central;
 	uint64_t nodes, delay, origin_delay, memory, disk, flows;
-	struct option_list hosts, cpu, rate;
+	struct option_list hosts, cpu, rate; /* hosts: room for one more */
 	bool bare, partition, query, proxy, impair, dynamic;
 };
 
@@ -86,6 +90,12 @@ static const struct option_spec options[] = {
 	{"distill", 0, OPTION_TEXT, "PROFILE",
 	 "a distiller between each cache and the origin: gprs|3g|4g|save-data [none]",
 	 offsetof(struct values, distill), .choices = "gprs|3g|4g|save-data"},
+	{"relay", 0, OPTION_TEXT, "PROGRAM:HOW",
+	 "nodes get connections at layer 4 and relay by content: " RELAYS_TOLD,
+	 offsetof(struct values, relay), .choices = LAB_RELAYS},
+	{"central", 0, OPTION_TEXT, "PROGRAM:HOW",
+	 "one host more, \"proxy\", relays to all nodes; as --relay",
+	 offsetof(struct values, central), .choices = LAB_RELAYS},
 	{"cpu", 0, OPTION_LIST, "HOST=SHARE",
 	 "hold a host's processes, or every \"node\"'s, to a share of one CPU; may be repeated",
 	 offsetof(struct values, cpu)},
@@ -182,11 +192,11 @@ static int write_config(const struct values *values)
 		      "forward: %s\n"
 		      "    release: %s\n    health: {type: %s, interval: 1s, timeout: 5s, "
 		      "slow_start: 2s}\n",
-		      through_front(values) ? "tcp" : "http", values->policy,
+		      through_front(values) || values->relay ? "tcp" : "http", values->policy,
 		      values->query ? "url" : "path", values->place, values->forward,
 		      values->release,
-		      /* A forward proxy has no page of its own. */
-		      values->proxy ? "tcp" : "http, path: /health");
+		      /* A forward proxy has no page of its own; a relay's is somebody else's. */
+		      values->proxy || values->relay ? "tcp" : "http, path: /health");
 	add_tls(values, &text);
 	if (values->log)
 		buffer_format(&text, "log:\n  format: %s\n  to: %s\n", values->log,
@@ -206,6 +216,8 @@ static void add_daemons(const struct values *values, json_t *list)
 	state_path(values->name, "baton.yaml", config);
 	keeper_add(list, "front", "front", true,
 		   (const char *const[]){program, "front", "-c", config, NULL});
+	/* Or it would take the nodes of slow starters (Varnish compiles) for down a while later. */
+	keeper_behind(list);
 	for (unsigned int i = 1; i <= values->nodes; i++) {
 		char host[16];
 
@@ -366,6 +378,22 @@ static int build(const struct values *values, const char *root, const char *orig
 		if (error)
 			goto free_list;
 	}
+	/* A relay that finds a cache not there yet shuns it for a while. */
+	for (unsigned int i = 1; values->relay && i <= values->nodes; i++) {
+		char host[16];
+
+		snprintf(host, sizeof(host), "node%u", i);
+		error = relay_add(values->name, host, values->relay, (unsigned int)values->nodes,
+				  cache->port, list);
+		if (error)
+			goto free_list;
+	}
+	if (values->central) {
+		error = relay_add(values->name, CENTRAL, values->central,
+				  (unsigned int)values->nodes, cache->port, list);
+		if (error)
+			goto free_list;
+	}
 	add_lines(values, list);
 	if (!values->bare)
 		add_daemons(values, list);
@@ -413,6 +441,28 @@ static int read_origin(const char *text, char *root, char *address, size_t room)
 	else
 		strncat(address, ":80", room - strlen(address) - 1);
 	return 0;
+}
+
+/* Which nodes are caches, for `lab storage`. */
+static int write_caches(const struct values *values, const struct cache_options *cache)
+{
+	char path[STATE_ROOM], kind[SERVER_KIND], host[16];
+	json_t *caches = json_array();
+	int error;
+
+	for (unsigned int i = 1; i <= values->nodes; i++) {
+		snprintf(host, sizeof(host), "node%u", i);
+		if (server_kind(values->server, i, kind) && server_is_cache(kind))
+			json_array_append_new(caches,
+					      json_pack("{s:s, s:s, s:i}", "name", host, "kind",
+							kind, "port", (int)cache->port));
+	}
+	error = json_dump_file(caches, state_path(values->name, "caches.json", path),
+			       JSON_INDENT(1))
+			? -EIO
+			: 0;
+	json_decref(caches);
+	return error;
 }
 
 /* Names for the hosts of a lab that has no name server. */
@@ -464,6 +514,18 @@ static int run(const struct command *self, int argc, char **argv)
 	cache.distill = values.distill;
 	cache.proxy = values.proxy;
 	cache.dynamic = values.dynamic;
+	if (values.relay) {
+		for (unsigned int i = 1; i <= values.nodes; i++)
+			if (!server_kind(values.server, i, kind) || !server_is_cache(kind))
+				return misused(
+					"--relay: behind a relay are caches; add --server squid");
+		cache.port = RELAYED_PORT;
+	}
+	if (values.central &&
+	    values.hosts.count == sizeof(values.hosts.items) / sizeof(values.hosts.items[0]))
+		return misused("--central makes a host more than there may be");
+	if (values.central)
+		values.hosts.items[values.hosts.count++] = CENTRAL;
 	for (unsigned int i = 0; i < values.hosts.count; i++)
 		if (!state_name_good(values.hosts.items[i]) || strlen(values.hosts.items[i]) > 12 ||
 		    !strncmp(values.hosts.items[i], "node", 4))
@@ -487,6 +549,8 @@ static int run(const struct command *self, int argc, char **argv)
 		error = write_config(&values);
 	if (!error)
 		error = write_hosts(values.name);
+	if (!error)
+		error = write_caches(&values, &cache);
 	if (!error && values.partition)
 		error = partition_make(values.name, (unsigned int)values.nodes);
 	if (!error && !values.root)

@@ -1,5 +1,6 @@
 """Cache nodes: Squid, nginx and Varnish before one origin, as reverse and as forward proxies, with a distiller."""
 
+import json
 import pathlib
 import random
 import re
@@ -7,7 +8,7 @@ import tempfile
 
 import pytest
 
-from labs import Lab, VIP
+from labs import Lab, VIP, run, until
 from pictures import wavy
 
 FILES = 40
@@ -35,17 +36,75 @@ def origin_fetches(lab):
     return [target for target in found if not target.startswith(("/t/", "/health"))]
 
 
+def ask_for_all(lab, root, rounds):
+    """Every file `rounds` times, each time on a connection of its own, so that a policy without memory is free."""
+    for _ in range(rounds):
+        for i in range(FILES):
+            with lab.connect() as connection:
+                answer = connection.get("/f%d" % i)
+                assert answer.status == 200 and answer.body == (root / ("f%d" % i)).read_bytes()
+
+
+def storage(lab):
+    return json.loads(run("lab", "storage", "--name", lab.name, "--json").stdout)
+
+
 @pytest.mark.parametrize("kind", CACHES)
-def test_each_object_is_fetched_once(root, kind):
+def test_each_object_is_stored_once(root, kind):
     """By content, one node caches an object: the origin is asked once, whoever asks and however often."""
     lab = Lab("cache", "-n", 3, "--server", kind, "--origin", root, "--origin-delay", "2ms", "--policy", "hrw")
     try:
-        for _ in range(3):
-            with lab.connect() as connection:
-                for i in range(FILES):
-                    answer = connection.get("/f%d" % i)
-                    assert answer.status == 200 and answer.body == (root / ("f%d" % i)).read_bytes()
+        ask_for_all(lab, root, 3)
         assert sorted(origin_fetches(lab)) == sorted("/f%d" % i for i in range(FILES))
+        stored = storage(lab)
+        assert stored["unique_objects"] == FILES and stored["objects"] == FILES
+        assert 1 <= stored["copies"] < 1.05, stored
+        assert stored["requests"] == 3 * FILES and stored["hits"] == 2 * FILES
+        assert stored["origin"]["requests"] == FILES
+        assert min(node["objects"] for node in stored["nodes"]) > 0
+        assert "each stored 1.0" in run("lab", "storage", "--name", lab.name).stdout
+    finally:
+        lab.down()
+
+
+@pytest.mark.parametrize("kind", CACHES)
+def test_round_robin_stores_a_copy_on_every_node(root, kind):
+    lab = Lab("cache", "-n", 2, "--server", kind, "--origin", root, "--policy", "rr")
+    try:
+        # An odd number of requests a round: each file meets both nodes in two rounds.
+        for _ in range(2):
+            ask_for_all(lab, root, 1)
+            lab.curl("-o", "/dev/null", "http://%s/index.html" % VIP)
+        stored = storage(lab)
+        sizes = sum(20000 + 500 * i for i in range(FILES))
+        assert stored["origin"]["object_bytes"] > sizes
+        assert 1.95 < stored["copies"] < 2.1, stored
+        assert {node["objects"] for node in stored["nodes"]} == {FILES + 1}
+    finally:
+        lab.down()
+
+
+def test_a_disk_holds_what_memory_does_not(root):
+    """A Squid whose memory holds a part of the files, and whose disk holds the rest."""
+    lab = Lab("cache", "-n", 1, "--server", "squid", "--origin", root, "--cache-memory", "1Mi", "--cache-disk", "64Mi")
+    try:
+        ask_for_all(lab, root, 2)
+        with_disk = storage(lab)
+        assert with_disk["objects"] == FILES and with_disk["hits"] == FILES
+        assert with_disk["copies"] == 1
+    finally:
+        lab.down()
+
+
+@pytest.mark.parametrize("how", ["nginx:ring", "squid:carp"])
+def test_nodes_that_relay_store_once(root, how):
+    """Layer 4 in front, the nodes ask one another: the comparison's case, the same content on the same nodes."""
+    lab = Lab("relay", "-n", 3, "--server", "squid", "--origin", root, "--policy", "rr", "--relay", how)
+    try:
+        ask_for_all(lab, root, 2)
+        stored = storage(lab)
+        assert stored["objects"] == stored["unique_objects"] == FILES and stored["hits"] == FILES
+        assert min(node["objects"] for node in stored["nodes"]) > 0
     finally:
         lab.down()
 
@@ -87,7 +146,7 @@ def test_absolute_form_moves_between_nodes_on_one_connection(proxy, root):
             assert answer.status == 200 and answer.body == (root / ("f%d" % (i % FILES))).read_bytes()
             seen.add(answer.node)
     assert len(seen) == 3
-    assert sum(node["handoffs_in"] for node in proxy.status()["nodes"]) > 3
+    until(lambda: sum(node["handoffs_in"] for node in proxy.status()["nodes"]) > 3, "nodes report their handoffs")
 
 
 def test_connect_is_pinned(proxy, root):
@@ -122,7 +181,6 @@ def test_images_come_distilled(proxy, root):
 
 
 def test_wrong_options_are_one_line():
-    from labs import run
     for words in (["--proxy"], ["--origin", "/nowhere"], ["--origin", "http://name/"], ["--cpu", "node"],
                   ["--cpu", "node=1%"], ["--rate", "front=fast"], ["--server", "ats"]):
         done = run("lab", "up", "--name", "nothing", *words, check=False)

@@ -1,4 +1,4 @@
-#include "compare/meter.h"
+#include "control/meter.h"
 #include "base/buffer.h"
 #include "base/process.h"
 #include "softirq.skel.h"

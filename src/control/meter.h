@@ -3,8 +3,8 @@
  * The cost of a host is the CPU time of its tasks (the scheduler's own nanoseconds), less what
  * interrupts took on top of them, plus the network softirq time spent on its packets
  * (src/bpf/softirq.bpf.c). */
-#ifndef BATON_COMPARE_METER_H
-#define BATON_COMPARE_METER_H
+#ifndef BATON_CONTROL_METER_H
+#define BATON_CONTROL_METER_H
 
 #include <stdint.h>
 

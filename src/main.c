@@ -42,6 +42,7 @@ static const struct command *const commands[] = {
 	&command_ready,
 	&command_reload,
 	&command_service,
+	&command_key,
 	&command_simulate,
 	&command_sink,
 	&command_status,

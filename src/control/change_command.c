@@ -70,26 +70,36 @@ static const struct option_spec name_options[] = {OPTION_NAME, {0}};
 
 static const struct option_spec drain_options[] = {
 	OPTION_NAME,
-	{"wait", 'w', OPTION_FLAG, NULL, "return when the node has no request in service any more",
+	{"wait", 'w', OPTION_FLAG, NULL,
+	 "return when the node's last connection has moved or ended",
 	 offsetof(struct options, wait)},
 	{"timeout", 0, OPTION_DURATION, "TIME", "with --wait: give up after this [60s]",
 	 offsetof(struct options, wait_most)},
 	{0},
 };
 
-/* Requests in service on a node by the front's last report; -1 if it can't be asked. */
-static json_int_t active(const char *cluster, const char *name)
+/* What a node still has, by its last report. */
+struct remaining {
+	json_int_t connections, pinned, requests;
+};
+
+/* Returns whether the front could be asked. */
+static bool remaining(const char *cluster, const char *name, struct remaining *left)
 {
 	json_t *status = client_ask(cluster, "front", json_pack("{s:s}", "command", "status"));
-	json_int_t found = -1;
 	const json_t *node;
+	bool found = false;
 	size_t i;
 
 	json_array_foreach (json_object_get(status, "nodes"), i, node) {
 		const char *this = json_string_value(json_object_get(node, "name"));
 
-		if (this && !strcmp(this, name))
-			found = json_integer_value(json_object_get(node, "active"));
+		if (!this || strcmp(this, name))
+			continue;
+		left->connections = json_integer_value(json_object_get(node, "flows"));
+		left->pinned = json_integer_value(json_object_get(node, "pinned"));
+		left->requests = json_integer_value(json_object_get(node, "active"));
+		found = true;
 	}
 	json_decref(status);
 	return found;
@@ -101,16 +111,21 @@ static int run_drain(const struct command *self, int argc, char **argv)
 	const struct timespec pause = {.tv_nsec = 200 * NS_PER_MS};
 	int result = node_change(self, argc, argv, &options);
 	uint64_t end = clock_now() + options.wait_most;
-	json_int_t left;
+	unsigned int none = 0;
+	struct remaining left;
 
 	if (result || !options.wait)
 		return result;
-	while ((left = active(options.cluster, argv[argc - 1]))) {
-		if (left < 0)
+	/* Reports come twice a second and tell of a moment ago: what was under way when the node
+	 * heard of the drain is in one of the next. */
+	while (none < 8) {
+		if (!remaining(options.cluster, argv[argc - 1], &left))
 			return EXIT_FAILED;
-		if (clock_now() > end)
-			return failed("%s has %lld requests in service yet; they go on",
-				      argv[argc - 1], left);
+		none = left.connections || left.requests > 0 ? 0 : none + 1;
+		if (!none && clock_now() > end)
+			return failed("%s has %lld connections yet, %lld of them pinned, and %lld "
+				      "requests in service; they go on",
+				      argv[argc - 1], left.connections, left.pinned, left.requests);
 		nanosleep(&pause, NULL);
 	}
 	return EXIT_DONE;

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -481,11 +482,25 @@ char *config_keys_text(const struct config_keys *keys, char text[8])
 
 int config_keys_read(const char *path, struct config_keys *keys, struct buffer *errors)
 {
+	static const char credential[] = "credential:";
+	const char *folder = getenv("CREDENTIALS_DIRECTORY");
 	struct buffer text = BUFFER_EMPTY;
+	char inside[PATH_MAX];
 	struct stat status;
 	int error = 0, line = 1;
 
 	memset(keys, 0, sizeof(*keys));
+	if (!strncmp(path, credential, strlen(credential))) {
+		if (!folder) {
+			buffer_format(errors,
+				      "%s: systemd has given this process no credentials; "
+				      "LoadCredential= of the unit names them\n",
+				      path);
+			return -ENOENT;
+		}
+		snprintf(inside, sizeof(inside), "%s/%s", folder, path + strlen(credential));
+		path = inside;
+	}
 	if (stat(path, &status)) {
 		error = -errno;
 		buffer_format(errors,

@@ -176,7 +176,7 @@ unsigned int config_key_slot(const unsigned char key[32]);
 /* "1/0": how many keys are taken, and the slot of that which is sent with. */
 char *config_keys_text(const struct config_keys *keys, char text[8]);
 
-/* Reads the key file, which nobody but its owner may read. Returns 0 or -EINVAL / -errno with a
+/* Reads the key file, which nobody but its owner may read; "credential:NAME" is a systemd credential. Returns 0 or -EINVAL / -errno with a
  * line in `errors` that says what to do. */
 int config_keys_read(const char *path, struct config_keys *keys, struct buffer *errors);
 

@@ -219,6 +219,7 @@ static json_t *node_section(const struct front *front, uint32_t id)
 			   "bytes_out", totals.bytes_out);
 	json_object_set_new(object, "id", json_integer(id));
 	json_object_set_new(object, "flows", json_integer(number(report, "flows")));
+	json_object_set_new(object, "pinned", json_integer(number(report, "pinned")));
 	json_object_set_new(object, "connected",
 			    json_boolean(peers_connected(front->peers, node->name)));
 	json_object_set_new(object, "version",

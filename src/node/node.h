@@ -106,6 +106,9 @@ bool held_has_socket(const struct node *node, const struct flow_key *key);
 /* Flows held open at the last sweep. */
 uint64_t held_sweep_open(const struct held_sweep *sweep);
 
+/* Of these, pinned. */
+uint64_t held_sweep_pinned(const struct held_sweep *sweep);
+
 /* served.c: what is made of the requests that were served here: the access log. Returns NULL with
  * one sentence in `why` if the log can't be opened. */
 struct served *served_start(struct node *node, char why[512]);

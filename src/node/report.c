@@ -130,10 +130,11 @@ json_t *node_report(struct node *node)
 	char keys[8];
 
 	read_services(node, services, loads);
-	return json_pack("{s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o*}", "type", "report",
-			 "keys", config_keys_text(&node->keys, keys), "version",
+	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o*}", "type",
+			 "report", "keys", config_keys_text(&node->keys, keys), "version",
 			 (json_int_t)node->registry->version, "flows",
-			 (json_int_t)(node->sweep ? held_sweep_open(node->sweep) : 0), "counters",
+			 (json_int_t)(node->sweep ? held_sweep_open(node->sweep) : 0), "pinned",
+			 (json_int_t)(node->sweep ? held_sweep_pinned(node->sweep) : 0), "counters",
 			 counters(node), "services", services, "loads", loads, "load", load(node),
 			 "listeners", listeners(node), "log", log);
 }

@@ -30,7 +30,7 @@ struct held_sweep {
 	struct node_load *load; /* in the kernel; NULL if it can't be had */
 	uint32_t at;		/* the batch lookup's place in the table, while `going` */
 	bool going;
-	uint64_t counting, open;
+	uint64_t counting, open, counting_pinned, pinned;
 	uint64_t silent, from; /* silent open flows so far, and the first of them to be asked for */
 	struct flow_key keys[BATCH];
 	struct held values[BATCH];
@@ -73,12 +73,21 @@ static void forget(const struct held_sweep *sweep, const struct flow_key *key,
 				   (int64_t)(now.requests - now.responses), __ATOMIC_RELAXED);
 }
 
+/* What both sides have closed is kept only as memory. */
+static void count_open(struct held_sweep *sweep, const struct held *flow)
+{
+	if (flow->flags & HELD_CLIENT_FIN && flow->flags & HELD_SERVER_FIN)
+		return;
+	sweep->counting++;
+	sweep->counting_pinned += !!(flow->flags & HELD_PINNED);
+}
+
 static void look_at(struct held_sweep *sweep, const struct flow_key *key, const struct held *flow)
 {
 	uint32_t state = (uint32_t)flow->owner, silent = now_s() - flow->seen_s;
 
 	if (state == HELD_OPEN)
-		sweep->counting++;
+		count_open(sweep, flow);
 	if (silent <= FLOW_TOMBSTONE_S || silent > INT32_MAX)
 		return;
 	if (state == HELD_LEFT || state == HELD_OVER) {
@@ -100,6 +109,7 @@ static void on_tick(uv_timer_t *timer)
 	/* The whole table in one tick; the place is kept by the kernel's bucket number. */
 	sweep->going = false;
 	sweep->counting = 0;
+	sweep->counting_pinned = 0;
 	sweep->silent = 0;
 	for (;;) {
 		LIBBPF_OPTS(bpf_map_batch_opts, options);
@@ -118,6 +128,7 @@ static void on_tick(uv_timer_t *timer)
 		sweep->going = true;
 	}
 	sweep->open = sweep->counting;
+	sweep->pinned = sweep->counting_pinned;
 	sweep->from = sweep->from + CHECKS < sweep->silent ? sweep->from + CHECKS : 0;
 }
 
@@ -157,4 +168,9 @@ void held_sweep_end(struct held_sweep *sweep)
 uint64_t held_sweep_open(const struct held_sweep *sweep)
 {
 	return sweep->open;
+}
+
+uint64_t held_sweep_pinned(const struct held_sweep *sweep)
+{
+	return sweep->pinned;
 }

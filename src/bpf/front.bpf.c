@@ -94,12 +94,16 @@ INLINE int front_tcp(struct xdp_md *ctx, struct front_work *work, struct tcphdr 
 		}
 		if (counters)
 			counters->syn++;
+		if (source_denied(work))
+			return XDP_DROP;
 		if (work->service.kind == SERVICE_LAYER4)
 			return layer4_send(ctx, IPPROTO_TCP);
 		return syn_answer(ctx);
 	}
 	here = cluster_here();
 	if (!here)
+		return XDP_DROP;
+	if (!flow && source_denied(work))
 		return XDP_DROP;
 	if (!flow)
 		return work->service.kind == SERVICE_LAYER4 ? layer4_send(ctx, IPPROTO_TCP)
@@ -169,6 +173,8 @@ INLINE int front_datagram(struct xdp_md *ctx, struct front_work *work, const str
 		counters->packets++;
 		counters->bytes_in += frame_length(ctx);
 	}
+	if (source_denied(work))
+		return XDP_DROP;
 	return layer4_send(ctx, IPPROTO_UDP);
 }
 
@@ -357,6 +363,7 @@ static long sweep_flow(struct bpf_map *map, struct flow_key *key, struct front_f
 		return 0;
 	} else {
 		sum->open++;
+		source_count(key, flow->service, source_sweep + 1);
 		if (!(owner.flags & FRONT_CONFIRMED))
 			sum->unconfirmed++;
 		if (idle < sum->idle_ticks)
@@ -392,6 +399,7 @@ int front_sweep(struct front_sweep *context)
 	sweep.life = sweep_life();
 	sweep.generation = cluster_now(here) >> BATON_TIME_SHIFT;
 	bpf_for_each_map_elem(&flows, sweep_flow, &sweep, 0);
+	source_sweep++;
 	sweep_entries = sweep.sum.open + sweep.sum.slow + sweep.sum.closing + sweep.sum.ended +
 			sweep.sum.tombstones - sweep.sum.removed;
 	*context = sweep.sum;

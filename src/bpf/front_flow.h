@@ -14,6 +14,7 @@
 #define BATON_BPF_FRONT_FLOW_H
 
 #include "bpf/front_slow.h"
+#include "bpf/front_source.h"
 #include "bpf/front_syn.h"
 
 INLINE __u64 owner_load(const struct front_flow *flow)
@@ -177,6 +178,10 @@ SUBPROGRAM int flow_begin(struct xdp_md *ctx)
 	now = tick_now();
 	if (flow_load(ctx, work))
 		return XDP_DROP;
+	if (source_denied(work))
+		return XDP_DROP;
+	if (work->service.flags & SERVICE_LIMITED && source_exceeds(work))
+		return answer_reset(ctx, work);
 	slow = slow_alive(now);
 	work->may_wait = slow && slow_room();
 	placed = place_segment(segment->length);

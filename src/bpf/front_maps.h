@@ -8,8 +8,10 @@
 #include "bpf/first_request.h"
 #include "bpf/header.h"
 #include "wire/counters.h"
+#include "wire/front.h"
 #include "wire/place.h"
 #include "wire/slow.h"
+#include "wire/source.h"
 
 /* No LRU: that would evict connections that are alive and only silent. When the table is full, new
  * connections are refused. */
@@ -57,6 +59,28 @@ struct {
 	__type(key, struct address);
 	__type(value, struct front_asker);
 } askers SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, SOURCES_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct source_key);
+	__type(value, __u8);
+} sources SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SERVICES_MAX);
+	__type(key, __u32);
+	__type(value, struct source_limit);
+} limits SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, CLIENTS_MAX);
+	__type(key, struct client_key);
+	__type(value, struct client_use);
+} clients SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

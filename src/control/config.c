@@ -1,5 +1,7 @@
 #include "control/config.h"
 
+#include "control/config_source.h"
+
 #include "control/config_rules.h"
 #include "control/schema.h"
 #include "place/build.h"
@@ -168,6 +170,16 @@ static void read_addresses(struct schema *schema, const struct schema_node *list
 	}
 }
 
+static void read_allow(struct schema *schema, const struct schema_node *list, void *at)
+{
+	config_sources_read(schema, list, at, false);
+}
+
+static void read_deny(struct schema *schema, const struct schema_node *list, void *at)
+{
+	config_sources_read(schema, list, at, true);
+}
+
 /* Services may come before the nodes in the file, so their lists are kept until all is read. */
 struct service_list {
 	const struct schema_node *list; /* NULL: not given */
@@ -201,6 +213,11 @@ static const struct field service_fields[] = {
 	{"release", FIELD_CHOICE, SERVICE(release), .choices = CONFIG_RELEASES},
 	{"switch", FIELD_BOOL, SERVICE(switching)},
 	{"schedule", FIELD_CHOICE, SERVICE(schedule), .choices = CONFIG_SCHEDULES},
+	{"allow", FIELD_OTHER, SERVICE(name), .read = read_allow},
+	{"deny", FIELD_OTHER, SERVICE(name), .read = read_deny},
+	{"source_rate", FIELD_SMALL, SERVICE(source_rate), .least = 0, .most = 1000000000},
+	{"source_connections", FIELD_SMALL, SERVICE(source_connections), .least = 0,
+	 .most = 1000000000},
 	{"health", FIELD_OTHER, SERVICE(health), .read = read_health},
 	{"pools", FIELD_OTHER, offsetof(struct service_reading, pools), .read = keep_list},
 	{"rules", FIELD_OTHER, offsetof(struct service_reading, rules), .read = keep_list},

@@ -15,6 +15,7 @@ enum {
 	CONFIG_NAME = 32,     /* of a cluster, node, service; the ending included */
 	CONFIG_NODES = 1024,  /* nodes in one file */
 	CONFIG_SERVICES = 64, /* services in one file */
+	CONFIG_SOURCES = 64,  /* in `allow` and `deny` of one service */
 	CONFIG_VIPS = 16,     /* addresses of one service */
 	CONFIG_POOLS = 8,     /* of one service, its own nodes not counted */
 	CONFIG_RULES = RULES_MAX,
@@ -53,6 +54,8 @@ struct config_slow {
 };
 
 enum { CONFIG_SLOW_TIME_MOST_S = 60 };
+
+enum { CONFIG_SOURCE_TEXT = 64 };
 
 struct config_front {
 	char name[CONFIG_NAME];
@@ -101,6 +104,13 @@ struct config_rule {
 	char pool[CONFIG_NAME];	      /* empty: the service's own */
 };
 
+/* Clients that may, or may not, use a service: the longest prefix decides. */
+struct config_source {
+	struct address address;
+	uint32_t bits; /* 0 .. 128; of an IPv4 address 96 and more */
+	bool deny;
+};
+
 struct config_service {
 	char name[CONFIG_NAME];
 	struct address addresses[CONFIG_VIPS];
@@ -115,6 +125,9 @@ struct config_service {
 	int release;		 /* enum release_kind */
 	int schedule;		 /* enum schedule_choice, of UDP */
 	bool switching;		 /* later requests may go to another node */
+	struct config_source sources[CONFIG_SOURCES];
+	unsigned int source_count;
+	uint32_t source_rate, source_connections; /* of one client's address; 0: no limit */
 	struct config_health health;
 	struct config_pool pools[CONFIG_POOL_SLOTS]; /* there may be unused ones between */
 	struct config_rule rules[CONFIG_RULES];	     /* the first that matches holds */
@@ -156,6 +169,12 @@ void config_release(struct config *config);
 /* The word of a choice; `text` holds CONFIG_NAME bytes. Returns text. */
 char *config_choice(const char *choices, int index, char *text);
 
+/* Reads ADDRESS or ADDRESS/BITS; -EINVAL if it is neither, or has bits behind its prefix. */
+int config_source_parse(const char *text, struct config_source *source);
+
+/* The same as text, of CONFIG_SOURCE_TEXT bytes at most. Returns text. */
+char *config_source_text(const struct config_source *source, char *text);
+
 /* NULL if there is none of that name. */
 const struct config_node *config_node_named(const struct config *config, const char *name);
 const struct config_service *config_service_named(const struct config *config, const char *name);
@@ -176,8 +195,8 @@ unsigned int config_key_slot(const unsigned char key[32]);
 /* "1/0": how many keys are taken, and the slot of that which is sent with. */
 char *config_keys_text(const struct config_keys *keys, char text[8]);
 
-/* Reads the key file, which nobody but its owner may read; "credential:NAME" is a systemd credential. Returns 0 or -EINVAL / -errno with a
- * line in `errors` that says what to do. */
+/* Reads the key file, which nobody but its owner may read; "credential:NAME" is a systemd
+ * credential. Returns 0 or -EINVAL / -errno with a line in `errors` that says what to do. */
 int config_keys_read(const char *path, struct config_keys *keys, struct buffer *errors);
 
 #endif

@@ -4,6 +4,7 @@
 #include "control/rules.h"
 #include "place/build.h"
 #include "wire/header.h"
+#include "wire/source.h"
 
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -59,6 +60,7 @@ struct datapath {
 	struct place_world world;
 	size_t mapped[WORLD_PARTS]; /* bytes */
 	int services, nodes, cluster_fd, rules, rule_sets;
+	int sources, limits;	    /* -1 on a node */
 	__u16 sets[RULES_SERVICES]; /* struct service's `rules` of each service now */
 	bool was_ready;
 	struct cluster cluster;
@@ -170,6 +172,8 @@ struct datapath *datapath_new(struct bpf_object *object)
 	datapath->services = map_named(object, "services");
 	datapath->nodes = map_named(object, "nodes");
 	datapath->cluster_fd = map_named(object, "cluster");
+	datapath->sources = bpf_object__find_map_fd_by_name(object, "sources");
+	datapath->limits = bpf_object__find_map_fd_by_name(object, "limits");
 	datapath->rules = map_named(object, "rules");
 	datapath->rule_sets = map_named(object, "rule_sets");
 	if (datapath->rules < 0 || datapath->rule_sets < 0 || datapath->services < 0 ||
@@ -329,10 +333,78 @@ static void service_value(const struct registry_service *from, uint32_t id, stru
 	value->forward = (__u8)settings->forward;
 	value->release = (__u8)settings->release;
 	value->rcv_wscale = RCV_WSCALE;
-	value->flags |= (settings->target == TARGET_URL ? SERVICE_KEEP_QUERY : 0) |
-			(settings->place == PLACE_SPREAD ? SERVICE_SPREAD : 0) |
-			(settings->switching ? 0 : SERVICE_NO_SWITCH) |
-			(settings->schedule == SCHEDULE_PACKET ? SERVICE_PACKET : 0);
+	value->flags |=
+		(settings->target == TARGET_URL ? SERVICE_KEEP_QUERY : 0) |
+		(settings->place == PLACE_SPREAD ? SERVICE_SPREAD : 0) |
+		(settings->switching ? 0 : SERVICE_NO_SWITCH) |
+		(settings->schedule == SCHEDULE_PACKET ? SERVICE_PACKET : 0) |
+		(settings->source_count ? SERVICE_FILTERED : 0) |
+		(settings->source_rate || settings->source_connections ? SERVICE_LIMITED : 0);
+}
+
+static int put_source(const struct datapath *datapath, uint32_t id, const struct address *address,
+		      uint32_t bits, enum source_verdict verdict)
+{
+	struct source_key key = {
+		.bits = SOURCE_SERVICE_BITS + bits, .service = htonl(id), .address = *address};
+	__u8 value = (__u8)verdict;
+
+	return bpf_map_update_elem(datapath->sources, &key, &value, BPF_ANY) ? -errno : 0;
+}
+
+static bool has_allow(const struct config_service *service)
+{
+	bool found = false;
+
+	for (unsigned int i = 0; i < service->source_count; i++)
+		found |= !service->sources[i].deny;
+	return found;
+}
+
+static bool source_wanted(const struct registry *registry, const struct source_key *key)
+{
+	uint32_t id = ntohl(key->service);
+	const struct registry_service *service = &registry->services[id % CONFIG_SERVICES];
+	bool wanted = has_allow(&service->settings) && key->bits == SOURCE_SERVICE_BITS;
+
+	for (unsigned int i = 0; i < service->settings.source_count; i++)
+		wanted |= service->settings.sources[i].bits + SOURCE_SERVICE_BITS == key->bits &&
+			  address_equal(&service->settings.sources[i].address, &key->address);
+	return wanted && id < CONFIG_SERVICES && service->used;
+}
+
+/* Who may use the services: the front's business alone. Where somebody is allowed, everybody else
+ * is denied. What is wanted is written before the rest goes. */
+static int write_sources(struct datapath *datapath, const struct registry *registry)
+{
+	static const struct address any;
+	struct source_key key, next;
+	int error = 0;
+	bool more;
+
+	for (uint32_t id = 0; id < CONFIG_SERVICES && datapath->sources >= 0 && !error; id++) {
+		const struct config_service *s = &registry->services[id].settings;
+		struct source_limit limit = {s->source_rate, s->source_connections};
+
+		if (!registry->services[id].used)
+			continue;
+		if (bpf_map_update_elem(datapath->limits, &id, &limit, BPF_ANY))
+			return -errno;
+		if (has_allow(s))
+			error = put_source(datapath, id, &any, 0, SOURCE_DENY);
+		for (unsigned int i = 0; i < s->source_count && !error; i++)
+			error = put_source(datapath, id, &s->sources[i].address, s->sources[i].bits,
+					   s->sources[i].deny ? SOURCE_DENY : SOURCE_ALLOW);
+	}
+	if (error || datapath->sources < 0)
+		return error;
+	for (more = !bpf_map_get_next_key(datapath->sources, NULL, &next); more;) {
+		key = next;
+		more = !bpf_map_get_next_key(datapath->sources, &key, &next);
+		if (!source_wanted(registry, &key))
+			bpf_map_delete_elem(datapath->sources, &key);
+	}
+	return 0;
 }
 
 /* Writes the rules of a service into the set that doesn't hold, and makes that the one to name in
@@ -585,6 +657,8 @@ int datapath_publish(struct datapath *datapath, const struct registry *registry)
 		error = datapath_refresh(datapath);
 	if (!error)
 		error = write_pools(datapath, registry);
+	if (!error)
+		error = write_sources(datapath, registry);
 	if (!error)
 		error = write_services(datapath, registry);
 	if (!error)

@@ -40,6 +40,21 @@ static void set_duration(json_t *object, const char *key, uint64_t ns)
 	json_object_set_new(object, key, json_string(text));
 }
 
+static void set_sources(json_t *object, const char *key, const struct config_service *service,
+			bool deny)
+{
+	json_t *list = json_array();
+	char text[CONFIG_SOURCE_TEXT];
+
+	for (unsigned int i = 0; i < service->source_count; i++)
+		if (service->sources[i].deny == deny)
+			json_array_append_new(
+				list, json_string(config_source_text(&service->sources[i], text)));
+	if (json_array_size(list))
+		json_object_set(object, key, list);
+	json_decref(list);
+}
+
 static json_t *front_section(const struct config *config)
 {
 	const struct config_front *front = &config->front;
@@ -140,6 +155,10 @@ static json_t *service_section(const struct registry *registry, uint32_t id)
 	set_choice(object, "release", CONFIG_RELEASES, s->release);
 	set_choice(object, "schedule", CONFIG_SCHEDULES, s->schedule);
 	json_object_set_new(object, "switch", json_boolean(s->switching));
+	set_sources(object, "allow", s, false);
+	set_sources(object, "deny", s, true);
+	json_object_set_new(object, "source_rate", json_integer(s->source_rate));
+	json_object_set_new(object, "source_connections", json_integer(s->source_connections));
 	set_choice(health, "type", CONFIG_HEALTHS, s->health.type);
 	json_object_set_new(health, "path", json_string(s->health.path));
 	if (*s->health.host)

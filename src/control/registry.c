@@ -356,6 +356,42 @@ static json_t *json_rules(const struct config_service *settings)
 	return rules;
 }
 
+/* [rate, connections, [network, deny], ...] */
+static json_t *json_sources(const struct config_service *s)
+{
+	json_t *list =
+		json_pack("[I, I]", (json_int_t)s->source_rate, (json_int_t)s->source_connections);
+	char text[CONFIG_SOURCE_TEXT];
+
+	for (unsigned int i = 0; i < s->source_count; i++)
+		json_array_append_new(list,
+				      json_pack("[s, b]", config_source_text(&s->sources[i], text),
+						s->sources[i].deny));
+	return list;
+}
+
+static bool restore_sources(struct config_service *s, json_t *list)
+{
+	json_int_t rate, connections;
+	size_t count = json_array_size(list);
+
+	if (count < 2 || count > CONFIG_SOURCES + 2 ||
+	    json_unpack(list, "[I, I]", &rate, &connections) || rate < 0 || connections < 0)
+		return false;
+	s->source_rate = (uint32_t)rate;
+	s->source_connections = (uint32_t)connections;
+	for (size_t i = 2; i < count; i++) {
+		const char *text;
+		int deny;
+
+		if (json_unpack(json_array_get(list, i), "[s, b]", &text, &deny) ||
+		    config_source_parse(text, &s->sources[s->source_count]))
+			return false;
+		s->sources[s->source_count++].deny = deny;
+	}
+	return true;
+}
+
 static json_t *json_service(const struct registry *registry, uint32_t id)
 {
 	const struct registry_service *service = &registry->services[id];
@@ -372,7 +408,7 @@ static json_t *json_service(const struct registry *registry, uint32_t id)
 							service->ramp[node], "pools",
 							service->pools[node]));
 	return json_pack("{s:i, s:s, s:o, s:i, s:i, s:s, s:i, s:i, s:i, s:i, s:b, s:o, "
-			 "s:{s:i, s:s, s:s, s:I, s:I, s:I, s:i, s:i}, s:o, s:o, s:i}",
+			 "s:{s:i, s:s, s:s, s:I, s:I, s:I, s:i, s:i}, s:o, s:o, s:i, s:o}",
 			 "id", id, "name", s->name, "addresses", addresses, "port", s->port,
 			 "protocol", s->protocol, "policy", s->policy, "target", s->target, "place",
 			 s->place, "forward", s->forward, "release", s->release, "switch",
@@ -381,7 +417,7 @@ static json_t *json_service(const struct registry *registry, uint32_t id)
 			 (json_int_t)s->health.interval, "timeout", (json_int_t)s->health.timeout,
 			 "slow_start", (json_int_t)s->health.slow_start, "rise", s->health.rise,
 			 "fall", s->health.fall, "pools", json_pools(s), "rules", json_rules(s),
-			 "schedule", s->schedule);
+			 "schedule", s->schedule, "sources", json_sources(s));
 }
 
 json_t *registry_snapshot(const struct registry *registry)
@@ -492,7 +528,7 @@ static bool restore_service(struct registry *registry, json_t *json)
 {
 	struct registry_service *service;
 	struct config_service *s;
-	json_t *addresses, *members, *pools, *rules, *item;
+	json_t *addresses, *members, *pools, *rules, *sources, *item;
 	const char *name, *policy, *path, *host;
 	int id, port, switching, rise, fall;
 	json_int_t interval, timeout, slow;
@@ -505,17 +541,17 @@ static bool restore_service(struct registry *registry, json_t *json)
 	if (service->used ||
 	    json_unpack(json,
 			"{s:s, s:o, s:i, s:i, s:s, s:i, s:i, s:i, s:i, s:b, s:o, "
-			"s:{s:i, s:s, s:s, s:I, s:I, s:I, s:i, s:i}, s:o, s:o, s:i}",
+			"s:{s:i, s:s, s:s, s:I, s:I, s:I, s:i, s:i}, s:o, s:o, s:i, s:o}",
 			"name", &name, "addresses", &addresses, "port", &port, "protocol",
 			&s->protocol, "policy", &policy, "target", &s->target, "place", &s->place,
 			"forward", &s->forward, "release", &s->release, "switch", &switching,
 			"members", &members, "health", "type", &s->health.type, "path", &path,
 			"host", &host, "interval", &interval, "timeout", &timeout, "slow_start",
 			&slow, "rise", &rise, "fall", &fall, "pools", &pools, "rules", &rules,
-			"schedule", &s->schedule) ||
-	    !restore_pools(s, pools) || !restore_rules(s, rules) || port < 1 || port > 65535 ||
-	    interval < 0 || timeout < 0 || slow < 0 || rise < 0 || fall < 0 ||
-	    s->protocol < PROTOCOL_HTTP || s->protocol > PROTOCOL_UDP ||
+			"schedule", &s->schedule, "sources", &sources) ||
+	    !restore_sources(s, sources) || !restore_pools(s, pools) || !restore_rules(s, rules) ||
+	    port < 1 || port > 65535 || interval < 0 || timeout < 0 || slow < 0 || rise < 0 ||
+	    fall < 0 || s->protocol < PROTOCOL_HTTP || s->protocol > PROTOCOL_UDP ||
 	    !copy_text(s->name, sizeof(s->name), name) ||
 	    !copy_text(s->policy, sizeof(s->policy), policy) ||
 	    !copy_text(s->health.path, sizeof(s->health.path), path) ||

@@ -20,6 +20,8 @@ enum service_flags {
 	SERVICE_SPREAD = 2,	/* the first request is read on a node chosen at layer 4 */
 	SERVICE_PACKET = 8,	/* UDP: every datagram is placed by itself */
 	SERVICE_NO_SWITCH = 16, /* later requests stay where the first went */
+	SERVICE_FILTERED = 32,	/* not everybody may use it: wire/source.h */
+	SERVICE_LIMITED = 64,	/* nor as much as they like */
 };
 
 /* Map `services`: HASH, SERVICES_MAX. */

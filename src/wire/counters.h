@@ -123,6 +123,9 @@ WIRE_SIZE(struct node_service_counters, 160);
 	X(BAD_MAC, "bad_mac", "Baton headers whose MAC is wrong")                                  \
 	X(NOT_FRESH, "not_fresh", "Baton headers too old, or of the future")                       \
 	X(REPLAYS, "replays", "first segments of connections that are over, dropped")              \
+	X(DENIED, "denied", "packets of clients that may not use the service, dropped")            \
+	X(SOURCE_RATE, "source_rate", "connections reset: too many of one client in a second")     \
+	X(SOURCE_CONNECTIONS, "source_connections", "the same: too many open at a time")           \
 	X(FLOWS_FULL, "flows_full", "connections refused because the table of flows is full")      \
 	X(REVIVED, "revived", "connections of a dead node that went on elsewhere: quiet")          \
 	X(RESETS, "resets", "segments answered by an RST because their node is down")              \

@@ -98,9 +98,12 @@ static void wrong(void **state)
 	(void)state;
 	refused("port: 80\n", "prot: 80\n",
 		"f.yaml:13: prot: unknown key; known here: name, addresses, port, protocol, "
-		"policy, nodes, target, place, forward, release, switch, schedule, health, pools, "
-		"rules\n"
+		"policy, nodes, target, place, forward, release, switch, schedule, allow, deny, "
+		"source_rate, source_connections, health, pools, rules\n"
 		"f.yaml:11: port: is missing; add it\n");
+	refused("port: 80\n", "port: 80\n    allow: [10.0.0.1/8]\n",
+		"f.yaml:14: allow: '10.0.0.1/8' is no address and no network; write for example "
+		"10.0.0.0/8, without bits behind the prefix\n");
 	refused("port: 80\n", "port: 80000\n", "f.yaml:13: port: must lie between 1 and 65535\n");
 	refused("port: 80\n", "port: -1\n", "f.yaml:13: port: '-1' is no whole number\n");
 	refused("port: 80\n", "port: [80]\n",

@@ -96,7 +96,10 @@ static void look_at(struct held_sweep *sweep, const struct flow_key *key, const 
 	}
 	sweep->silent++;
 	if (sweep->silent - 1 - sweep->from < CHECKS && !held_has_socket(sweep->node, key)) {
-		release_flow(sweep->node->release, key, flow->received_seq, flow->response_seq);
+		/* The client's own FIN told the front. */
+		if (!(flow->flags & HELD_CLIENT_FIN))
+			release_flow(sweep->node->release, key, flow->received_seq,
+				     flow->response_seq);
 		forget(sweep, key, flow);
 	}
 }

@@ -16,9 +16,11 @@ from test_killed import Clients, whole
 def parts_lab():
     lab = Lab("parts", "-n", 3)
     # A server that stands still for a moment is not to count as down, however slow this machine is.
-    run("service", "set", "--name", lab.name, "web", "--fall", 100)
-    yield lab
-    lab.down()
+    try:
+        run("service", "set", "--name", lab.name, "web", "--fall", 100)
+        yield lab
+    finally:
+        lab.down()
 
 
 @contextlib.contextmanager

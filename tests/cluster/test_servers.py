@@ -7,7 +7,7 @@ import tempfile
 
 import pytest
 
-from labs import Lab, VIP, VIP6, targets_by_node, where
+from labs import Lab, VIP, VIP6, targets_by_node, until, where
 
 SERVERS = {"node1": "nginx", "node2": "apache", "node3": "squid", "node4": "node"}
 
@@ -54,13 +54,18 @@ def test_one_connection_through_all_servers(lab, root, address):
 
 
 def test_back_and_forth_without_a_pause(lab, paths):
-    """A to B to A: the segment that meets a socket on its way out waits for it."""
+    """A to B to A: the segment that meets a socket on its way out waits for it. A move is given up if the server is
+    seen to do something at that very moment, once in tens of thousands: then the request is served where it came."""
+    stayed = 0
     for first in SERVERS:
         for second in SERVERS:
             with lab.connect() as connection:
                 for i in range(40):
-                    node = (first, second)[i % 2]
-                    assert connection.get(paths[node][0]).node == node
+                    node, other = (first, second)[i % 2], (first, second)[1 - i % 2]
+                    answered = connection.get(paths[node][0]).node
+                    assert answered in (node, other)
+                    stayed += answered != node
+    assert stayed <= 3
 
 
 def test_an_upgraded_connection_stays(lab):
@@ -120,6 +125,12 @@ def test_chunked_responses_end_where_they_end(lab, paths):
             assert connection.get(paths["node%d" % (1 + turn % 3)][0]).node == "node%d" % (1 + turn % 3)
 
 
+def stays(lab):
+    """Requests for another node that node 4 has served."""
+    counters = lab.node("node4")["counters"]
+    return counters["stayed"] + counters["stayed_pinned"]
+
+
 def test_bodies_of_requests_arrive_whole(lab, paths):
     """A request whose body is not in its first segment is served where the connection is."""
     rng = random.Random(9)
@@ -132,7 +143,9 @@ def test_bodies_of_requests_arrive_whole(lab, paths):
             assert answer.body.decode().split() == [str(len(body)), hashlib.sha256(body).hexdigest()]
             assert answer.node == "node4"
             assert connection.get(paths["node1"][turn % len(paths["node1"])]).node == "node1"
-        for path in echoes[:6]:
+    moved = 0
+    for path in echoes[:6]:
+        with lab.connect() as connection:
             assert connection.get(paths["node4"][0]).node == "node4"
             body = rng.randbytes(150000)
             parts = [body[i:i + 7001] for i in range(0, len(body), 7001)]
@@ -142,7 +155,14 @@ def test_bodies_of_requests_arrive_whole(lab, paths):
                 connection.send(b"%x\r\n%s\r\n" % (len(part), part))
             connection.send(b"0\r\n\r\n")
             assert connection.response().body == body
-            assert connection.get(paths["node2"][0]).node == "node2"
+            before = stays(lab)
+            # A host with several processors may send a large body's segments out of order: such a connection stays.
+            if connection.get(paths["node2"][0]).node == "node2":
+                moved += 1
+            else:
+                until(lambda: stays(lab) > before, "the request is counted as one that stayed")
+    assert moved >= 3
+    with lab.connect() as connection:
         # A small one comes along.
         for path in sums:
             assert connection.get(path, "POST", body=b"little").body.split()[0] == b"6"

@@ -49,20 +49,24 @@ int image_guest(const char *path)
 				(size_t)(baton_guest_end - baton_guest_bytes), 0755);
 }
 
-/* $1: the folder, $2: the mirror. Everything is made beside the final names, which appear at the
- * end: a build that was cut short leaves no image. */
+/* $1: the folder, $2: the mirror, or nothing for the first one that apt uses here. Everything is
+ * made beside the final names, which appear at the end: a build that was cut short leaves no image.
+ */
 static const char script[] =
 	"set -e\n"
 	"umask 022\n"
+	"mirror=${2:-$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | "
+	"sed q)}\n"
+	"[ \"$mirror\" ] || { echo 'apt names no mirror here; give one by --mirror'; exit 1; }\n"
 	"mkdir -p \"$1\"\n"
 	"cd \"$1\"\n"
 	"rm -rf " IMAGE_ROOT " " IMAGE_DISK " new\n"
 	"debootstrap --variant=minbase --include=ca-certificates,iproute2,procps,kmod,curl,"
 	"initramfs-tools,samba,apache2,libapache2-mod-php,php-mysql,mariadb-server,iperf3,sockperf "
-	"bookworm new \"$2\"\n"
+	"bookworm new \"$mirror\"\n"
 	"printf '#!/bin/sh\\nexit 101\\n' > new/usr/sbin/policy-rc.d\n"
 	"chmod 755 new/usr/sbin/policy-rc.d\n"
-	"echo \"deb $2 bookworm-backports main\" > new/etc/apt/sources.list.d/backports.list\n"
+	"echo \"deb $mirror bookworm-backports main\" > new/etc/apt/sources.list.d/backports.list\n"
 	"cp /etc/resolv.conf new/etc/resolv.conf\n"
 	"printf 'virtio_pci\\nvirtio_blk\\nvirtio_net\\next4\\n' >> "
 	"new/etc/initramfs-tools/modules\n"

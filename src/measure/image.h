@@ -17,8 +17,8 @@ char *image_default(char *path);
 /* Whether a whole image is in the folder. */
 int image_there(const char *folder);
 
-/* Builds it from `mirror`, minutes of work; what is said on the way goes to FOLDER/build.log.
- * Returns 0, or -1 with the reason in `why`. */
+/* Builds it from `mirror` ("": the one that apt uses here), minutes of work; what is said on the
+ * way goes to FOLDER/build.log. Returns 0, or -1 with the reason in `why`. */
 int image_build(const char *folder, const char *mirror, struct buffer *why);
 
 /* Puts this program's baton-guest on the disk, so that both are of one version. Returns 0 or -1. */

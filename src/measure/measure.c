@@ -15,8 +15,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MIRROR "http://deb.debian.org/debian"
-
 struct values {
 	const char *output, *image, *mirror;
 	uint64_t repeats, requests;
@@ -31,7 +29,8 @@ static const struct option_spec run_options[] = {
 	 offsetof(struct values, output)},
 	{"image", 0, OPTION_TEXT, "DIR", "the guests' image [~/.cache/baton/image]",
 	 offsetof(struct values, image)},
-	{"mirror", 0, OPTION_TEXT, "URL", "Debian's packages for the image [" MIRROR "]",
+	{"mirror", 0, OPTION_TEXT, "URL",
+	 "Debian's packages for the image [this host's own mirror]",
 	 offsetof(struct values, mirror)},
 	{"repeats", 'r', OPTION_COUNT, "N", "at most so many repetitions of each [as planned]",
 	 offsetof(struct values, repeats), .least = 1, .most = 10000},
@@ -64,7 +63,7 @@ static const struct option_spec profile_options[] = {
 static const struct option_spec image_options[] = {
 	{"image", 0, OPTION_TEXT, "DIR", "where it is [~/.cache/baton/image]",
 	 offsetof(struct values, image)},
-	{"mirror", 0, OPTION_TEXT, "URL", "Debian's packages [" MIRROR "]",
+	{"mirror", 0, OPTION_TEXT, "URL", "Debian's packages [this host's own mirror]",
 	 offsetof(struct values, mirror)},
 	{"force", 0, OPTION_FLAG, NULL, "build it anew", offsetof(struct values, force)},
 	{0},
@@ -108,7 +107,7 @@ static int keep_plan(const char *path, const char *folder)
 
 static int command_run(const struct command *self, int argc, char **argv)
 {
-	struct values values = {.mirror = MIRROR};
+	struct values values = {.mirror = ""};
 	char image[PATH_MAX], output[PATH_MAX];
 	struct run_options options;
 	struct plan *plan;
@@ -196,7 +195,7 @@ static int command_profile(const struct command *self, int argc, char **argv)
 
 static int command_image(const struct command *self, int argc, char **argv)
 {
-	struct values values = {.mirror = MIRROR};
+	struct values values = {.mirror = ""};
 	struct buffer why = BUFFER_EMPTY;
 	char path[PATH_MAX];
 	int error = 0;

@@ -29,17 +29,10 @@ struct load_options {
 
 #define LOAD_AT(field) offsetof(struct load_options, field)
 
-/* Rows of the option table that every kind has. */
+/* Rows of the option table that every kind has where requests are given to connections. */
 #define LOAD_OPTIONS                                                                               \
 	{"connections",	       'c',	   OPTION_COUNT,   "N", "connections at once [10]",        \
 	 LOAD_AT(connections), .least = 1, .most = 1000000},                                       \
-		{"close", 0, OPTION_FLAG, NULL, "one connection a request", LOAD_AT(close)},       \
-		{"per-connection",                                                                 \
-		 0,                                                                                \
-		 OPTION_COUNT,                                                                     \
-		 "N",                                                                              \
-		 "requests over one connection, then a new one [as many as the server likes]",     \
-		 LOAD_AT(per_connection)},                                                         \
 		{"pipeline",                                                                       \
 		 0,                                                                                \
 		 OPTION_COUNT,                                                                     \
@@ -48,6 +41,17 @@ struct load_options {
 		 LOAD_AT(pipeline),                                                                \
 		 .least = 1,                                                                       \
 		 .most = 1024},                                                                    \
+		LOAD_OPTIONS_OF_USERS
+
+/* The same without what users decide themselves: how many connections, and what is sent at once. */
+#define LOAD_OPTIONS_OF_USERS                                                                      \
+	{"close", 0, OPTION_FLAG, NULL, "one connection a request", LOAD_AT(close)},               \
+		{"per-connection",                                                                 \
+		 0,                                                                                \
+		 OPTION_COUNT,                                                                     \
+		 "N",                                                                              \
+		 "requests over one connection, then a new one [as many as the server likes]",     \
+		 LOAD_AT(per_connection)},                                                         \
 		{"timeout",                                                                        \
 		 0,                                                                                \
 		 OPTION_DURATION,                                                                  \

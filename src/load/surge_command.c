@@ -390,8 +390,6 @@ static int run_run(const struct command *self, int argc, char **argv)
 	first = command_parse(self, argc, argv, &options);
 	if (argc - first != 1 || !options.url)
 		return misused("one LIST and --url are needed, see '%s --help'", command_path());
-	if (options.pipeline != 1)
-		return misused("users don't pipeline: --pipeline can't be given here");
 	result = load_url(&url, options.url);
 	if (result)
 		return result;
@@ -431,7 +429,7 @@ static const struct command surge_run_command = {
 			{"duration", 'd', OPTION_DURATION, "TIME",
 			 "end after this time [the list's end]", LOAD_AT(duration)},
 			LOAD_OPTION_SEED,
-			LOAD_OPTIONS,
+			LOAD_OPTIONS_OF_USERS,
 			{NULL},
 		},
 	.run = run_run,

@@ -390,6 +390,13 @@ static inline __u64 cluster_ns(void)
 	return now.tv_sec * 1000000000ull + now.tv_nsec + cluster_now_is.clock_offset;
 }
 
+/* Both families. */
+static inline void each_family(void (*check)(bool six))
+{
+	check(false);
+	check(true);
+}
+
 /* A node's message about a client's segment `inner` (a whole frame). */
 static inline void message_make(struct baton_header header, const struct frame *inner,
 				struct frame *frame)

@@ -3,6 +3,7 @@
 #include "base/buffer.h"
 #include "base/process.h"
 #include "lab/keeper.h"
+#include "lab/nginx.h"
 #include "lab/servers.h"
 #include "lab/topology.h"
 
@@ -11,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 enum { OBJECT_PART = 4, SQUID_FOLDERS = 16, MIB = 1 << 20 };
@@ -126,17 +126,22 @@ static void squid_configure(const struct server *server, struct buffer *text)
 		      base, host, base, host, base, host, base, host, host);
 }
 
-static void squid_command(const struct server *server, const char *conf, const char *argv[])
+void squid_service(const char *const parts[], char name[SQUID_SERVICE])
 {
-	static char service[80];
 	size_t at = 0;
 
-	/* The name under which it keeps shared memory: letters and digits, one for each. */
-	for (const char *parts[] = {server->lab, server->host, NULL}, **part = parts; *part; part++)
-		for (const char *c = *part; *c && at < 31; c++)
+	for (; *parts; parts++)
+		for (const char *c = *parts; *c && at < SQUID_SERVICE - 1; c++)
 			if (*c != '.' && *c != '_')
-				service[at++] = *c;
-	service[at] = 0;
+				name[at++] = *c;
+	name[at] = 0;
+}
+
+static void squid_command(const struct server *server, const char *conf, const char *argv[])
+{
+	static char service[SQUID_SERVICE];
+
+	squid_service((const char *const[]){server->lab, server->host, NULL}, service);
 	memcpy(argv, (const char *[]){"squid", "-N", "-n", service, "-f", conf, NULL},
 	       7 * sizeof(*argv));
 }
@@ -149,29 +154,15 @@ static void nginx_cache_configure(const struct server *server, struct buffer *te
 {
 	const struct cache_options *cache = server->cache;
 	const char *base = server->base, *host = server->host;
-	struct rlimit files = {1024, 1024};
 	char address[64];
 
-	getrlimit(RLIMIT_NOFILE, &files);
+	nginx_begin(text, base, host);
 	buffer_format(text,
-		      "user root;\n"
-		      "worker_processes 1;\n"
-		      "worker_rlimit_nofile %lu;\n"
-		      "pid %s/log/%s.pid;\n"
-		      "error_log %s/log/%s.error;\n"
-		      "events { worker_connections 16384; }\n"
-		      "http {\n"
 		      "  sendfile on;\n"
 		      "  tcp_nopush on;\n"
 		      "  log_format cache '$remote_addr - - [$time_local] \"$request\" $status "
 		      "$body_bytes_sent $upstream_cache_status';\n"
-		      "  access_log %s/log/%s.access cache;\n",
-		      (unsigned long)files.rlim_max, base, host, base, host, base, host);
-	for (const char *const *kind = (const char *const[]){"client_body", "proxy", "fastcgi",
-							     "uwsgi", "scgi", NULL};
-	     *kind; kind++)
-		buffer_format(text, "  %s_temp_path %s/cache/%s.%s;\n", *kind, base, host, *kind);
-	buffer_format(text,
+		      "  access_log %s/log/%s.access cache;\n"
 		      "  proxy_cache_path %s/cache/%s.objects levels=1:2 keys_zone=objects:16m "
 		      "max_size=%lu inactive=1d use_temp_path=off manager_sleep=50ms;\n"
 		      "  upstream origin { server %s; keepalive 64; }\n"
@@ -197,17 +188,8 @@ static void nginx_cache_configure(const struct server *server, struct buffer *te
 		      "    }\n"
 		      "  }\n"
 		      "}\n",
-		      base, host, (unsigned long)(cache->memory + cache->disk), cache->origin,
-		      upstream(cache, address), cache->port, cache->port, host);
-}
-
-static void nginx_cache_command(const struct server *server, const char *conf, const char *argv[])
-{
-	static char errors[STATE_ROOM + 96];
-
-	snprintf(errors, sizeof(errors), "%s/log/%s.error", server->base, server->host);
-	memcpy(argv, (const char *[]){"nginx", "-e", errors, "-c", conf, "-g", "daemon off;", NULL},
-	       8 * sizeof(*argv));
+		      base, host, base, host, (unsigned long)(cache->memory + cache->disk),
+		      cache->origin, upstream(cache, address), cache->port, cache->port, host);
 }
 
 /* ---- Varnish ---- */
@@ -285,8 +267,7 @@ void server_add_distiller(const char *host, const struct cache_options *cache, j
 
 const struct server_kind cache_kinds[] = {
 	{"squid", "/usr/sbin/squid", "conf", squid_configure, squid_command, squid_prepare},
-	{"nginx-cache", "/usr/sbin/nginx", "conf", nginx_cache_configure, nginx_cache_command,
-	 NULL},
+	{"nginx-cache", "/usr/sbin/nginx", "conf", nginx_cache_configure, nginx_command, NULL},
 	{"varnish", "/usr/sbin/varnishd", "vcl", varnish_configure, varnish_command, NULL},
 	{0},
 };

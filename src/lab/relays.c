@@ -2,12 +2,13 @@
 #include "base/buffer.h"
 #include "base/fail.h"
 #include "lab/keeper.h"
+#include "lab/nginx.h"
+#include "lab/servers.h"
 #include "lab/state.h"
 #include "lab/topology.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 struct relay {
@@ -39,23 +40,12 @@ static void haproxy_configure(const struct relay *relay, struct buffer *text)
 /* One worker, connections to the caches kept. */
 static void nginx_configure(const struct relay *relay, struct buffer *text)
 {
-	struct rlimit files = {1024, 1024};
-	char address[32];
+	char address[32], name[80];
 
-	getrlimit(RLIMIT_NOFILE, &files);
+	snprintf(name, sizeof(name), "%s-relay", relay->host);
+	nginx_begin(text, relay->base, name);
 	buffer_format(text,
-		      "user root;\nworker_processes 1;\nworker_rlimit_nofile %lu;\n"
-		      "pid %s/log/%s-relay.pid;\nerror_log %s/log/%s-relay.error;\n"
-		      "events { worker_connections 16384; }\n"
-		      "http {\n  access_log off;\n  keepalive_requests 1000000;\n",
-		      (unsigned long)files.rlim_max, relay->base, relay->host, relay->base,
-		      relay->host);
-	for (const char *const *kind = (const char *const[]){"client_body", "proxy", "fastcgi",
-							     "uwsgi", "scgi", NULL};
-	     *kind; kind++)
-		buffer_format(text, "  %s_temp_path %s/cache/%s-relay.%s;\n", *kind, relay->base,
-			      relay->host, *kind);
-	buffer_format(text, "  upstream nodes {\n%s",
+		      "  access_log off;\n  keepalive_requests 1000000;\n  upstream nodes {\n%s",
 		      !strcmp(relay->way, "rr")	    ? ""
 		      : !strcmp(relay->way, "hash") ? "    hash $request_uri;\n"
 						    : "    hash $request_uri consistent;\n");
@@ -95,7 +85,7 @@ int relay_add(const char *lab, const char *host, const char *how, unsigned int n
 	      unsigned int port, json_t *list)
 {
 	struct relay relay = {lab, host, strchr(how, ':') + 1, "", nodes, port};
-	char path[STATE_ROOM], name[80], service[64];
+	char path[STATE_ROOM], name[80], service[SQUID_SERVICE];
 	struct buffer text = BUFFER_EMPTY;
 	const char *const haproxy[] = {"haproxy", "-db", "-f", path, NULL},
 			  *const nginx[] = {"nginx", "-e", "stderr",	  "-c",
@@ -103,7 +93,6 @@ int relay_add(const char *lab, const char *host, const char *how, unsigned int n
 			  *const squid[] = {"squid", "-N", "-n", service, "-f", path, NULL};
 	const char *const *argv = *how == 'h' ? haproxy : *how == 'n' ? nginx : squid;
 	int error;
-	size_t at = 0;
 
 	state_path(lab, "", relay.base);
 	relay.base[strlen(relay.base) - 1] = 0;
@@ -120,12 +109,7 @@ int relay_add(const char *lab, const char *host, const char *how, unsigned int n
 		failed_errno(error, "lab: can't write %s", path);
 		return -1;
 	}
-	/* Squid names its shared memory so: letters and digits. */
-	for (const char *parts[] = {lab, host, "relay", NULL}, **part = parts; *part; part++)
-		for (const char *c = *part; *c && at < 31; c++)
-			if (*c != '.' && *c != '_')
-				service[at++] = *c;
-	service[at] = 0;
+	squid_service((const char *const[]){lab, host, "relay", NULL}, service);
 	snprintf(name, sizeof(name), "%.40s-relay", host);
 	keeper_add(list, name, host, true, argv);
 	keeper_behind(list);

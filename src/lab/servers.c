@@ -4,6 +4,7 @@
 #include "base/fail.h"
 #include "base/process.h"
 #include "lab/keeper.h"
+#include "lab/nginx.h"
 #include "lab/state.h"
 #include "lab/topology.h"
 
@@ -13,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -30,29 +30,15 @@ static const char page_script[] =
 static void nginx_configure(const struct server *server, struct buffer *text)
 {
 	const char *base = server->base, *host = server->host;
-	struct rlimit files = {1024, 1024};
 
-	getrlimit(RLIMIT_NOFILE, &files);
-	buffer_format(text,
-		      "user root;\n"
-		      "worker_processes 1;\n"
-		      "worker_rlimit_nofile %lu;\n"
-		      "pid %s/log/%s.pid;\n"
-		      "error_log %s/log/%s.error;\n"
-		      "events { worker_connections 16384; }\n"
-		      "http {\n"
-		      "  include /etc/nginx/mime.types;\n"
-		      "  default_type application/octet-stream;\n"
-		      "  sendfile on;\n"
-		      "  tcp_nopush on;\n"
-		      "  access_log %s/log/%s.access;\n",
-		      (unsigned long)files.rlim_max, base, host, base, host, base, host);
-	for (const char *const *kind = (const char *const[]){"client_body", "proxy", "fastcgi",
-							     "uwsgi", "scgi", NULL};
-	     *kind; kind++)
-		buffer_format(text, "  %s_temp_path %s/cache/%s.%s;\n", *kind, base, host, *kind);
+	nginx_begin(text, base, host);
 	buffer_format(
 		text,
+		"  include /etc/nginx/mime.types;\n"
+		"  default_type application/octet-stream;\n"
+		"  sendfile on;\n"
+		"  tcp_nopush on;\n"
+		"  access_log %s/log/%s.access;\n"
 		"  server {\n"
 		"    listen 80 backlog=4096;\n"
 		"    listen [::]:80 backlog=4096;\n"
@@ -75,7 +61,7 @@ static void nginx_configure(const struct server *server, struct buffer *text)
 		"    error_page 405 =200 $uri;\n"
 		"  }\n"
 		"}\n",
-		base, base, server->root, host,
+		base, host, base, base, server->root, host,
 		strcmp(host, "origin")
 			? ""
 			: "    # Caches need not guess how long it is good.\n    expires 1h;\n",
@@ -83,16 +69,6 @@ static void nginx_configure(const struct server *server, struct buffer *text)
 			? "    location /dynamic/ { proxy_pass http://127.0.0.1:8081; }\n"
 			: "",
 		host);
-}
-
-static void nginx_command(const struct server *server, const char *conf, const char *argv[])
-{
-	static char errors[STATE_ROOM], name[64];
-
-	snprintf(name, sizeof(name), "%s.error", server->host);
-	snprintf(errors, sizeof(errors), "%.120s/log/%.60s", server->base, name);
-	memcpy(argv, (const char *[]){"nginx", "-e", errors, "-c", conf, "-g", "daemon off;", NULL},
-	       8 * sizeof(*argv));
 }
 
 /* ---- Apache ---- */

@@ -48,7 +48,11 @@ enum { SERVER_WORDS = 24 };
 /* The caches among the kinds, ended by one without a name (caches.c). */
 extern const struct server_kind cache_kinds[];
 
-enum { SERVER_KIND = 16 };
+enum { SERVER_KIND = 16, SQUID_SERVICE = 32 };
+
+/* The name under which one Squid of this machine keeps its shared memory, of the parts' letters and
+ * digits; `parts` is ended by NULL (caches.c). */
+void squid_service(const char *const parts[], char name[SQUID_SERVICE]);
 
 /* The kind of node `number` (from 1) by a list as "nginx,squid", which nodes go through in turn, in
  * `kind` of SERVER_KIND bytes. Returns whether it is known. */

@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import subprocess
+import threading
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -102,6 +103,38 @@ class Lab:
                 yield
             finally:
                 assert LIBC.setns(back.fileno(), CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
+
+    def client_socket(self, address, kind):
+        """A socket of the client for that address's family."""
+        with self.inside("client"):
+            client = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind)
+        client.settimeout(PATIENCE)
+        return client
+
+    @contextlib.contextmanager
+    def serving(self, kind, places, serve):
+        """A socket bound at each (node, address, port), each served by a thread: serve(socket, node)."""
+        sockets, threads = [], []
+        try:
+            for node, address, port in places:
+                with self.inside(node):
+                    server = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind)
+                server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                server.bind((address, port))
+                if kind == socket.SOCK_STREAM:
+                    server.listen(64)
+                sockets.append(server)
+                threads.append(threading.Thread(target=serve, args=(server, node.encode())))
+                threads[-1].start()
+            yield
+        finally:
+            for server in sockets:
+                with contextlib.suppress(OSError):
+                    server.shutdown(socket.SHUT_RDWR)
+            for thread in threads:
+                thread.join()
+            for server in sockets:
+                server.close()
 
     def connect(self, address=VIP, port=80, source=None):
         return Connection(self, address, port, source)
@@ -227,6 +260,18 @@ class Connection:
 
     def __exit__(self, *_):
         self.close()
+
+
+def answer_datagrams(server, answer):
+    """Sends answer(data, peer) back for every datagram, until the socket is shut."""
+    while True:
+        try:
+            data, peer = server.recvfrom(2048)
+        except OSError:
+            return
+        if not data:
+            return
+        server.sendto(answer(data, peer), peer)
 
 
 def where(lab, path):

@@ -1,13 +1,11 @@
 """Services that go otherwise: TLS by server name, TCP and UDP only forwarded, HTTP through a tunnel."""
 
-import contextlib
 import socket
 import ssl
-import threading
 
 import pytest
 
-from labs import Lab, PATIENCE, VIP, VIP6, until
+from labs import Lab, VIP, VIP6, answer_datagrams, until
 
 PORT = 7000
 
@@ -24,38 +22,10 @@ def lab_with_services():
         lab.down()
 
 
-@contextlib.contextmanager
 def servers(lab, kind, serve):
     """One socket a node and family, bound to the VIP, each served by a thread: serve(socket, node)."""
-    sockets, threads = [], []
-    try:
-        for node in ("node1", "node2"):
-            for family, address in ((socket.AF_INET, VIP), (socket.AF_INET6, VIP6)):
-                with lab.inside(node):
-                    server = socket.socket(family, kind)
-                server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                server.bind((address, PORT))
-                if kind == socket.SOCK_STREAM:
-                    server.listen(64)
-                sockets.append(server)
-                threads.append(threading.Thread(target=serve, args=(server, node.encode())))
-                threads[-1].start()
-        yield
-    finally:
-        for server in sockets:
-            with contextlib.suppress(OSError):
-                server.shutdown(socket.SHUT_RDWR)
-        for thread in threads:
-            thread.join()
-        for server in sockets:
-            server.close()
-
-
-def client_socket(lab, address, kind):
-    with lab.inside("client"):
-        client = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind)
-    client.settimeout(PATIENCE)
-    return client
+    places = [(node, address, PORT) for node in ("node1", "node2") for address in (VIP, VIP6)]
+    return lab.serving(kind, places, serve)
 
 
 def secure_get(lab, address, name):
@@ -63,7 +33,7 @@ def secure_get(lab, address, name):
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    with client_socket(lab, address, socket.SOCK_STREAM) as plain:
+    with lab.client_socket(address, socket.SOCK_STREAM) as plain:
         plain.connect((address, 443))
         with context.wrap_socket(plain, server_hostname=name) as client:
             client.sendall(b"GET / HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n" % name.encode())
@@ -102,7 +72,7 @@ def test_tcp_is_forwarded_from_the_syn_on(lab, address):
     nodes = set()
     with servers(lab, socket.SOCK_STREAM, serve):
         for _ in range(24):
-            with client_socket(lab, address, socket.SOCK_STREAM) as client:
+            with lab.client_socket(address, socket.SOCK_STREAM) as client:
                 client.connect((address, PORT))
                 with client.makefile("rb") as file:
                     # The server speaks first here, which no HTTP server does.
@@ -120,19 +90,12 @@ def test_tcp_is_forwarded_from_the_syn_on(lab, address):
 @pytest.mark.parametrize("address", [VIP, VIP6])
 def test_udp_flows_stay_together(lab, address):
     def serve(server, node):
-        while True:
-            try:
-                data, peer = server.recvfrom(2048)
-            except OSError:
-                return
-            if not data:
-                return
-            server.sendto(node + b" " + data, peer)
+        answer_datagrams(server, lambda data, peer: node + b" " + data)
 
     nodes = set()
     with servers(lab, socket.SOCK_DGRAM, serve):
         for _ in range(24):
-            with client_socket(lab, address, socket.SOCK_DGRAM) as client:
+            with lab.client_socket(address, socket.SOCK_DGRAM) as client:
                 client.connect((address, PORT))
                 mine = set()
                 for i in range(5):
@@ -157,27 +120,20 @@ def test_every_layer4_policy(lab, policy):
                 client.sendall(node)
 
     def serve_udp(server, node):
-        while True:
-            try:
-                data, peer = server.recvfrom(2048)
-            except OSError:
-                return
-            if not data:
-                return
-            server.sendto(node, peer)
+        answer_datagrams(server, lambda data, peer: node)
 
     for service in ("stream", "datagrams"):
         lab.baton("service", "set", service, "--policy", policy)
     streams, flows = [], []
     with servers(lab, socket.SOCK_STREAM, serve_tcp):
         for _ in range(12):
-            with client_socket(lab, VIP, socket.SOCK_STREAM) as client:
+            with lab.client_socket(VIP, socket.SOCK_STREAM) as client:
                 client.connect((VIP, PORT))
                 with client.makefile("rb") as file:
                     streams.append(file.read())
     with servers(lab, socket.SOCK_DGRAM, serve_udp):
         for _ in range(12):
-            with client_socket(lab, VIP, socket.SOCK_DGRAM) as client:
+            with lab.client_socket(VIP, socket.SOCK_DGRAM) as client:
                 client.connect((VIP, PORT))
                 mine = set()
                 for _ in range(3):
@@ -205,7 +161,7 @@ def test_tcp_of_a_node_that_drains_goes_on(lab):
                 for data in iter(lambda: client.recv(100), b""):
                     client.sendall(node + b" " + data)
 
-    with servers(lab, socket.SOCK_STREAM, serve), client_socket(lab, VIP, socket.SOCK_STREAM) as client:
+    with servers(lab, socket.SOCK_STREAM, serve), lab.client_socket(VIP, socket.SOCK_STREAM) as client:
         client.connect((VIP, PORT))
         client.sendall(b"a")
         node = client.recv(100).split()[0]
@@ -214,7 +170,7 @@ def test_tcp_of_a_node_that_drains_goes_on(lab):
         assert client.recv(100) == node + b" b"
         client.close()
         for _ in range(5):
-            with client_socket(lab, VIP, socket.SOCK_STREAM) as other:
+            with lab.client_socket(VIP, socket.SOCK_STREAM) as other:
                 other.connect((VIP, PORT))
                 other.sendall(b"c")
                 assert other.recv(100).split()[0] != node

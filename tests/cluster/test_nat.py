@@ -1,15 +1,13 @@
 """Nodes that don't carry the VIP: the front translates both ways, for TCP and UDP, IPv4 and IPv6."""
 
-import contextlib
 import hashlib
 import os
 import random
 import socket
-import threading
 
 import pytest
 
-from labs import Lab, PATIENCE, VIP, VIP6, until
+from labs import Lab, VIP, VIP6, answer_datagrams, until
 
 PORT = 7000
 SIZE = 3000000
@@ -63,45 +61,15 @@ def test_megabytes_both_ways(lab, address):
     assert after["nat_clashes"] == 0
 
 
-@contextlib.contextmanager
 def echoes(lab, port):
     """On each node one UDP socket a family, on its own address, that answers with the node's name."""
-    sockets, threads = [], []
-
-    def serve(server, name):
-        while True:
-            try:
-                data, peer = server.recvfrom(2048)
-            except OSError:
-                return
-            if not data:
-                return
-            server.sendto(name + b" " + peer[0].encode() + b" " + data, peer)
-
-    try:
-        for i in (1, 2, 3):
-            for family, own in ((socket.AF_INET, "10.77.0.%d" % (10 + i)), (socket.AF_INET6, "fd77::%d" % (10 + i))):
-                with lab.inside("node%d" % i):
-                    server = socket.socket(family, socket.SOCK_DGRAM)
-                server.bind((own, port))
-                sockets.append(server)
-                threads.append(threading.Thread(target=serve, args=(server, b"node%d" % i)))
-                threads[-1].start()
-        yield
-    finally:
-        for server in sockets:
-            with contextlib.suppress(OSError):
-                server.shutdown(socket.SHUT_RDWR)
-        for thread in threads:
-            thread.join()
-        for server in sockets:
-            server.close()
+    places = [("node%d" % i, address % (10 + i), port) for i in (1, 2, 3) for address in ("10.77.0.%d", "fd77::%d")]
+    return lab.serving(socket.SOCK_DGRAM, places, lambda server, node: answer_datagrams(
+        server, lambda data, peer: node + b" " + peer[0].encode() + b" " + data))
 
 
 def udp_client(lab, address, port):
-    with lab.inside("client"):
-        client = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
-    client.settimeout(PATIENCE)
+    client = lab.client_socket(address, socket.SOCK_DGRAM)
     client.connect((address, port))
     return client
 

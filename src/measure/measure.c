@@ -221,7 +221,7 @@ static int command_subjects(const struct command *self, int argc, char **argv)
 	struct table *table = table_new("kind|what|network|here");
 
 	command_parse(self, argc, argv, &(struct values){0});
-	for (int kind = 0; kind < 7 && table; kind++) {
+	for (int kind = 0; subject_kind(kind) && table; kind++) {
 		struct plan_subject subject = {.kind = kind};
 
 		for (int network = 0; network < NETWORK_COUNT; network++) {

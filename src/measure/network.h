@@ -29,8 +29,8 @@ char *network_netns(const char *run, const char *host, char *text);
 /* Makes both namespaces and the link between them. Returns 0, or -1 with the reason in `why`. */
 int network_up(const char *run, uint64_t rate, struct buffer *why);
 
-/* Runs `ip -batch` (and with "tc " before a line's words, tc) in the namespace `host` of the run.
- * Returns 0, or -1 with the reason in `why`. */
+/* Runs `ip -batch` in the namespace `host` of the run. Returns 0, or -1 with the reason in `why`.
+ */
 int network_ip(const char *run, const char *host, const char *lines, struct buffer *why);
 
 /* Ends what runs in the run's namespaces and takes them away. */

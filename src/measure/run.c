@@ -39,7 +39,7 @@ struct run {
 	const struct plan *plan;
 	const struct run_options *options;
 	struct rows rows;
-	char name[32], scratch[PATH_MAX], image[PATH_MAX];
+	char name[32], scratch[PATH_MAX];
 	unsigned long done, total, order;
 	uint64_t began;
 	unsigned int holes;
@@ -329,7 +329,7 @@ static int visit(struct run *run, const struct place *place, unsigned int round,
 		image_guest(program);
 		snprintf(group, sizeof(group), "baton-%s/guest", run->name);
 		/* A machine bounds its own memory; its emulator needs some more. */
-		cgroup_make(group, place->subject->kind == 3 ? place->memory : 0);
+		cgroup_make(group, kind == &subject_namespace ? place->memory : 0);
 		up = !subject_boot(&guest, &why);
 	}
 	for (size_t i = up ? 0 : warm; i < count && !error && !stopped; i++) {
@@ -404,11 +404,9 @@ static unsigned long left(struct run *run)
 static bool needs_image(const struct plan *plan)
 {
 	for (unsigned int i = 0; i < plan->subject_count; i++) {
-		char kind[PLAN_NAME];
+		const struct subject_kind *kind = subject_kind(plan->subjects[i].kind);
 
-		plan_word(SUBJECT_KINDS, plan->subjects[i].kind, kind);
-		if (subject_kind(plan->subjects[i].kind)->needs_image &&
-		    (!*plan->root || strcmp(kind, "namespace")))
+		if (kind->needs_image && (!*plan->root || kind != &subject_namespace))
 			return true;
 	}
 	return false;

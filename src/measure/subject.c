@@ -18,10 +18,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* In the order of SUBJECT_KINDS. */
+/* In the order of SUBJECT_KINDS, ended by NULL. */
 static const struct subject_kind *const kinds[] = {
 	&subject_qemu_tcg,   &subject_qemu_kvm, &subject_uml,  &subject_namespace,
-	&subject_virtualbox, &subject_remote,	&subject_fake,
+	&subject_virtualbox, &subject_remote,	&subject_fake, NULL,
 };
 
 const struct subject_kind *subject_kind(int kind)
@@ -202,6 +202,24 @@ void subject_halt(struct guest *guest)
 	if (kind->stop)
 		kind->stop(guest);
 	network_remove(guest->run, "guest");
+}
+
+int subject_tap(struct guest *guest, struct buffer *why)
+{
+	strcpy(guest->address, BRIDGED_ADDRESS);
+	return network_ip(guest->run, "host",
+			  "tuntap add dev tap0 mode tap\nlink set tap0 master br0\n"
+			  "link set tap0 up\n",
+			  why);
+}
+
+void subject_untap(struct guest *guest)
+{
+	struct buffer why = BUFFER_EMPTY;
+
+	if (guest->network == NETWORK_TAP)
+		network_ip(guest->run, "host", "link del tap0\n", &why);
+	buffer_release(&why);
 }
 
 /* One request to slirp4netns' socket; a socket for each. */

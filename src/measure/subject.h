@@ -50,7 +50,7 @@ struct subject_kind {
 extern const struct subject_kind subject_fake, subject_namespace, subject_qemu_kvm,
 	subject_qemu_tcg, subject_remote, subject_uml, subject_virtualbox;
 
-/* The kind at an index of SUBJECT_KINDS. */
+/* The kind at an index of SUBJECT_KINDS; NULL behind the last. */
 const struct subject_kind *subject_kind(int kind);
 
 /* Starts argv in the run's namespace `host` (NULL: stays) and in the run's control group `group`,
@@ -71,6 +71,13 @@ void subject_halt(struct guest *guest);
 
 /* Whether a program can be found; the reason otherwise. */
 bool subject_has(const char *program, const char *package, struct buffer *why);
+
+/* A TAP called "tap0" on the bridge for the guest, which clients reach at BRIDGED_ADDRESS then.
+ * Returns 0 or -1 with the reason. */
+int subject_tap(struct guest *guest, struct buffer *why);
+
+/* Takes it away, if the guest has one; a kind's `stop`. */
+void subject_untap(struct guest *guest);
 
 /* A user-mode network for a guest that has a TAP called "tap0" or nothing at all, by slirp4netns:
  * in the run's namespace "guest", ports forwarded from "host". Returns 0 or -1 with the reason. */

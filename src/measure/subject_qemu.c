@@ -40,19 +40,14 @@ static int check_kvm(const struct plan_subject *subject, enum network network, s
 }
 
 /* QEMU's words for the guest's network. */
-static int netdev(struct guest *guest, char *text, size_t room, char *mac, struct buffer *why)
+static int netdev(struct guest *guest, char *text, size_t room, struct buffer *why)
 {
 	size_t length;
 
-	strcpy(mac, BRIDGED_MAC);
 	switch (guest->network) {
 	case NETWORK_TAP:
-		strcpy(guest->address, BRIDGED_ADDRESS);
 		snprintf(text, room, "tap,id=net,ifname=tap0,script=no,downscript=no");
-		return network_ip(guest->run, "host",
-				  "tuntap add dev tap0 mode tap\nlink set tap0 master br0\n"
-				  "link set tap0 up\n",
-				  why);
+		return subject_tap(guest, why);
 	case NETWORK_NAT:
 		strcpy(guest->address, HOST_ADDRESS);
 		length = (size_t)snprintf(text, room, "user,id=net");
@@ -91,8 +86,7 @@ static int netdev(struct guest *guest, char *text, size_t room, char *mac, struc
 static int start(struct guest *guest, const char *accelerator, const char *cpu, struct buffer *why)
 {
 	bool nat = guest->network == NETWORK_NAT || guest->network == NETWORK_PASST;
-	char kernel[PATH_MAX], initrd[PATH_MAX], drive[PATH_MAX + 64], memory[32], net[512],
-		device[128], mac[32];
+	char kernel[PATH_MAX], initrd[PATH_MAX], drive[PATH_MAX + 64], memory[32], net[512];
 	const char *append, *argv[] = {"qemu-system-x86_64",
 				       "-accel",
 				       accelerator,
@@ -115,7 +109,7 @@ static int start(struct guest *guest, const char *accelerator, const char *cpu, 
 				       "-netdev",
 				       net,
 				       "-device",
-				       device,
+				       "virtio-net-pci,netdev=net,mac=" BRIDGED_MAC ",romfile=",
 				       "-kernel",
 				       kernel,
 				       "-initrd",
@@ -131,12 +125,11 @@ static int start(struct guest *guest, const char *accelerator, const char *cpu, 
 		      " -- init " BRIDGED_ADDRESS "/24";
 	argv[sizeof(argv) / sizeof(argv[0]) - 2] = append;
 	guest->own_kernel = true;
-	if (netdev(guest, net, sizeof(net), mac, why))
+	if (netdev(guest, net, sizeof(net), why))
 		return -1;
 	snprintf(memory, sizeof(memory), "%luM", guest->memory >> 20);
 	snprintf(drive, sizeof(drive), "file=%s/" IMAGE_DISK ",format=raw,if=virtio,snapshot=on",
 		 guest->image);
-	snprintf(device, sizeof(device), "virtio-net-pci,netdev=net,mac=%s,romfile=", mac);
 	if (*guest->subject->kernel)
 		snprintf(kernel, sizeof(kernel), "%s", guest->subject->kernel);
 	else
@@ -160,22 +153,13 @@ static int start_kvm(struct guest *guest, struct buffer *why)
 	return start(guest, "kvm", "host,-arch-capabilities", why);
 }
 
-static void stop(struct guest *guest)
-{
-	struct buffer why = BUFFER_EMPTY;
-
-	if (guest->network == NETWORK_TAP)
-		network_ip(guest->run, "host", "link del tap0\n", &why);
-	buffer_release(&why);
-}
-
 const struct subject_kind subject_qemu_tcg = {
 	.name = "qemu-tcg",
 	.about = "QEMU, every instruction emulated",
 	.needs_image = true,
 	.check = check_tcg,
 	.start = start_tcg,
-	.stop = stop,
+	.stop = subject_untap,
 };
 
 const struct subject_kind subject_qemu_kvm = {
@@ -184,5 +168,5 @@ const struct subject_kind subject_qemu_kvm = {
 	.needs_image = true,
 	.check = check_kvm,
 	.start = start_kvm,
-	.stop = stop,
+	.stop = subject_untap,
 };

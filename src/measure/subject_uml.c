@@ -30,13 +30,8 @@ static int cable(struct guest *guest, struct buffer *why)
 	const char *make[] = {"ip", "netns", "add", network_netns(guest->run, "guest", netns),
 			      NULL};
 
-	if (guest->network == NETWORK_TAP) {
-		strcpy(guest->address, BRIDGED_ADDRESS);
-		return network_ip(guest->run, "host",
-				  "tuntap add dev tap0 mode tap\nlink set tap0 master br0\n"
-				  "link set tap0 up\n",
-				  why);
-	}
+	if (guest->network == NETWORK_TAP)
+		return subject_tap(guest, why);
 	strcpy(guest->address, HOST_ADDRESS);
 	if (process_run(make, NULL, why))
 		return -1;
@@ -86,20 +81,11 @@ static int start(struct guest *guest, struct buffer *why)
 	return subject_spawn(guest, nat ? "guest" : "host", "guest", argv, why);
 }
 
-static void stop(struct guest *guest)
-{
-	struct buffer why = BUFFER_EMPTY;
-
-	if (guest->network == NETWORK_TAP)
-		network_ip(guest->run, "host", "link del tap0\n", &why);
-	buffer_release(&why);
-}
-
 const struct subject_kind subject_uml = {
 	.name = "uml",
 	.about = "User-Mode Linux: a kernel as a program",
 	.needs_image = true,
 	.check = check,
 	.start = start,
-	.stop = stop,
+	.stop = subject_untap,
 };

@@ -24,6 +24,7 @@ struct link {
 	struct channel *channel;
 	uv_timer_t timer; /* to the next try, or to the next report */
 	bool up, said_lost;
+	bool by_load; /* a policy goes by load: the timer comes at each tick, not at each report */
 	uint64_t retry_ms;
 	unsigned int ticks, reports, tries;
 	json_t *told;  /* the load that was sent last */
@@ -92,6 +93,18 @@ static bool by_load(const struct registry *registry)
 	return false;
 }
 
+static void on_timer(uv_timer_t *timer);
+
+/* Starts the timer at the pace that the policies need. */
+static void start_ticking(struct link *link)
+{
+	uint64_t pace;
+
+	link->by_load = by_load(link->node->registry);
+	pace = link->by_load ? TICK_MS : TICK_MS * REPORT_TICKS;
+	uv_timer_start(&link->timer, on_timer, pace, pace);
+}
+
 static void on_snapshot(struct link *link, const json_t *snapshot)
 {
 	struct node *node = link->node;
@@ -107,6 +120,8 @@ static void on_snapshot(struct link *link, const json_t *snapshot)
 			 strerror(-error));
 		return;
 	}
+	if (link->by_load != by_load(node->registry))
+		start_ticking(link);
 	state_save(node->state, snapshot);
 	channel_send(link->channel, json_pack("{s:s, s:I}", "type", "applied", "version",
 					      (json_int_t)node->registry->version));
@@ -128,8 +143,6 @@ static void on_message(struct channel *channel, const json_t *message, void *own
 		on_clock(link, message);
 }
 
-static void on_timer(uv_timer_t *timer);
-
 static void on_ready(struct channel *channel, const char *peer, void *owner)
 {
 	struct link *link = owner;
@@ -143,7 +156,7 @@ static void on_ready(struct channel *channel, const char *peer, void *owner)
 	link->reports = 0;
 	quiet_again(link->node->quiet);
 	report(link);
-	uv_timer_start(&link->timer, on_timer, TICK_MS, TICK_MS);
+	start_ticking(link);
 }
 
 static void on_closed(struct channel *channel, const char *why, void *owner)
@@ -174,11 +187,11 @@ static void on_timer(uv_timer_t *timer)
 {
 	struct link *link = timer->data;
 
-	if (link->up && ++link->ticks % REPORT_TICKS == 0)
+	if (link->up && (!link->by_load || ++link->ticks % REPORT_TICKS == 0))
 		report(link);
-	else if (link->up && by_load(link->node->registry))
+	else if (link->up)
 		tell_load(link);
-	else if (!link->up)
+	else
 		link->channel =
 			channel_connect(&link->node->loop, &link->node->config.front.control,
 					link->node->name, &link->node->keys, &events, link);

@@ -72,7 +72,7 @@ static double key_of(const struct view_node *node)
 	case SORT_BYTES:
 		return node->bytes;
 	case SORT_LATENCY:
-		return node->slow_us;
+		return isnan(node->slow_us) ? -1 : node->slow_us;
 	case SORT_HANDOFFS:
 		return node->in + node->out;
 	default:

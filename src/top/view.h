@@ -16,8 +16,8 @@ struct view_node {
 	double in, out;	 /* handoffs received and given */
 	double bytes;
 	double first_us; /* median time to the first byte of the interval's requests; NAN: none */
-	double whole_us; /* the same to the last byte, and the time that one in a hundred exceeds */
-	double slow_us;
+	double whole_us; /* the same to the last byte */
+	double slow_us;	 /* to the last byte, which one in a hundred exceeds */
 	bool connected;
 };
 

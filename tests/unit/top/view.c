@@ -75,6 +75,27 @@ static void order_and_filter(void **state)
 	json_decref(now);
 }
 
+/* Nodes that answered nothing in the interval have no latency, and come last. */
+static void order_by_latency(void **state)
+{
+	json_t *old =
+		status("{\"nodes\": [{\"name\": \"a\"}, {\"name\": \"b\"}, {\"name\": \"c\"}, "
+		       "{\"name\": \"d\"}]}");
+	json_t *now = status(
+		"{\"nodes\": [{\"name\": \"a\"},"
+		" {\"name\": \"b\", \"services\": [{\"whole\": [[9, 10]]}]}, {\"name\": \"c\"},"
+		" {\"name\": \"d\", \"services\": [{\"whole\": [[17, 10]]}]}]}");
+	char order[5] = "";
+
+	(void)state;
+	view_make(&view, old, now, 1, SORT_LATENCY, "");
+	for (unsigned int i = 0; i < view.count; i++)
+		order[i] = view.nodes[i].name[0];
+	assert_string_equal(order, "dbac");
+	json_decref(old);
+	json_decref(now);
+}
+
 static void numbers(void **state)
 {
 	char text[16];
@@ -92,6 +113,7 @@ static void numbers(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(rates),
 	cmocka_unit_test(order_and_filter),
+	cmocka_unit_test(order_by_latency),
 	cmocka_unit_test(numbers),
 };
 

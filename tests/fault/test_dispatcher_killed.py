@@ -2,8 +2,8 @@
 
 import pytest
 
+from faults import Clients, kill, whole
 from labs import Lab, until
-from test_killed import Clients, kill, whole
 
 
 @pytest.fixture(name="lab", scope="module", params=["lard", "ds"])
@@ -16,18 +16,18 @@ def lab_of_policy(request):
 def test_no_client_sees_an_error(lab):
     clients = Clients(lab, 4)
     try:
-        clients.go_on(lab)
+        clients.go_on()
         before = lab.status()["front"]
         kill(lab, "front")
-        clients.go_on(lab)
+        clients.go_on()
         until(lambda: whole(lab), "the new daemon has found its nodes")
         # The counters are the program's, which is the same one.
         middle = lab.status()["front"]
         assert middle["asks"] > before["asks"] > 0
         kill(lab, "node2")
-        clients.go_on(lab)
+        clients.go_on()
         kill(lab, "front")
-        clients.go_on(lab)
+        clients.go_on()
         until(lambda: whole(lab), "the new daemon has found its nodes")
         assert lab.status()["front"]["asks"] > middle["asks"]
     finally:

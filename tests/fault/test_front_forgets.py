@@ -11,6 +11,7 @@ import threading
 
 import pytest
 
+from faults import Clients
 from labs import PATIENCE, VIP, VIP6, Lab, targets_by_node, until
 
 SIZE = 3_000_000
@@ -108,38 +109,17 @@ def test_downloads(lab):
 
 def test_under_load(lab):
     """Requests that switch nodes all the time, while the front forgets again and again."""
-    stopping, wrong, counts = threading.Event(), [], [0] * 6
-
-    def work(number):
-        rng = random.Random(number)
-        try:
-            while not stopping.is_set():
-                with lab.connect() as connection:
-                    for _ in range(40):
-                        path = "/t/%d" % rng.randrange(100000)
-                        answer = connection.get(path)
-                        assert (answer.status, answer.body) == (200, path.encode() + b"\n")
-                        counts[number] += 1
-        except Exception as error:
-            wrong.append(repr(error))
-
     served = lab.served()
-    threads = [threading.Thread(target=work, args=(i,)) for i in range(6)]
-    for thread in threads:
-        thread.start()
+    clients = Clients(lab, 6)
     try:
         for _ in range(6):
-            goals = [count + 20 for count in counts]
-            until(lambda: wrong or all(count >= goal for count, goal in zip(counts, goals)), "clients go on")
+            clients.go_on()
             forget(lab)
     finally:
-        stopping.set()
-        for thread in threads:
-            thread.join()
-    assert wrong == []
+        clients.stop()
     # Every request was run, and run once.
-    until(lambda: lab.served() >= served + sum(counts), "all requests in the logs")
-    assert lab.served() == served + sum(counts)
+    until(lambda: lab.served() >= served + sum(clients.answers), "all requests in the logs")
+    assert lab.served() == served + sum(clients.answers)
 
 
 def workers(lab, node):

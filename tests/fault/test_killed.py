@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from faults import Clients, kill, whole
 from labs import Lab, until
 
 
@@ -17,75 +18,20 @@ def small_lab():
     lab.down()
 
 
-class Clients:
-    """Connections that ask for random targets until told to stop; any wrong answer is kept."""
-
-    def __init__(self, lab, count):
-        self.stopping = threading.Event()
-        self.answers, self.wrong = [0] * count, []
-        self.threads = [threading.Thread(target=self.work, args=(lab, i)) for i in range(count)]
-        for thread in self.threads:
-            thread.start()
-
-    def work(self, lab, number):
-        rng = random.Random(number)
-        try:
-            while not self.stopping.is_set():
-                # Now and then a new connection: first handoffs are part of the life.
-                with lab.connect() as connection:
-                    for _ in range(50):
-                        path = "/t/%d" % rng.randrange(100000)
-                        answer = connection.get(path)
-                        assert answer.status == 200 and answer.body == path.encode() + b"\n"
-                        self.answers[number] += 1
-        except Exception as error:  # whatever it is, it is what the test is about
-            self.wrong.append(repr(error))
-
-    def go_on(self, lab):
-        """Waits until every client has got fifty answers more."""
-        goals = [count + 50 for count in self.answers]
-        until(lambda: self.wrong or all(count >= goal for count, goal in zip(self.answers, goals)),
-              "clients go on")
-        assert self.wrong == []
-
-    def stop(self):
-        self.stopping.set()
-        for thread in self.threads:
-            thread.join()
-        assert self.wrong == []
-
-
-def kill(lab, daemon):
-    """Kills a daemon and waits until its successor answers."""
-    before = lab.pids()[daemon]
-    os.kill(before, signal.SIGKILL)
-    until(lambda: lab.pids().get(daemon, before) != before, daemon + " is started again")
-
-
-def whole(lab):
-    """Whether every node is up and goes by the front's version of the cluster."""
-    try:
-        status = lab.ask(command="status")
-    except OSError:
-        return False
-    return all(node["state"] == "up" and node["connected"] and node["version"] == status["version"]
-               for node in status["nodes"])
-
-
 def test_daemons_killed_under_load(lab):
     clients = Clients(lab, 8)
     try:
-        clients.go_on(lab)
+        clients.go_on()
         for daemon in ("front", "node1", "node2", "node3", "front"):
             kill(lab, daemon)
-            clients.go_on(lab)
+            clients.go_on()
             until(lambda: whole(lab), "the cluster is whole again")
-            clients.go_on(lab)
+            clients.go_on()
         for daemon in ("front", "node1", "node2", "node3"):
             os.kill(lab.pids()[daemon], signal.SIGKILL)
-        clients.go_on(lab)
+        clients.go_on()
         until(lambda: whole(lab), "the cluster is whole again")
-        clients.go_on(lab)
+        clients.go_on()
     finally:
         clients.stop()
     assert {host: text for host, text in lab.server_errors().items() if text} == {}

@@ -8,8 +8,8 @@ import subprocess
 
 import pytest
 
+from faults import Clients, whole
 from labs import CLONE_NEWNET, LIBC, PATIENCE, VIP, Lab, run, until
-from test_killed import Clients, whole
 
 
 @pytest.fixture(name="lab", scope="module")
@@ -51,11 +51,11 @@ def test_a_daemon_stands_still(lab, daemon):
     """No packet goes through it: clients notice nothing, before, during and after."""
     clients = Clients(lab, 6)
     try:
-        clients.go_on(lab)
+        clients.go_on()
         with stopped(lab, daemon):
-            clients.go_on(lab)
-            clients.go_on(lab)
-        clients.go_on(lab)
+            clients.go_on()
+            clients.go_on()
+        clients.go_on()
         until(lambda: whole(lab), "the cluster is whole again")
     finally:
         clients.stop()
@@ -66,15 +66,15 @@ def test_a_server_stands_still_for_a_moment(lab):
     """Its clients wait for it, as without a cluster; nobody loses anything, and the others go on."""
     clients = Clients(lab, 6)
     try:
-        clients.go_on(lab)
+        clients.go_on()
         with stopped(lab, "node2-server"):
             with lab.connect() as connection:
                 elsewhere = next(path for path in ("/t/still%d" % i for i in range(100))
                                  if lab.ask(command="where", url="http://%s%s" % (VIP, path))["node"] != "node2")
                 assert connection.get(elsewhere).status == 200
-        clients.go_on(lab)
+        clients.go_on()
         until(lambda: whole(lab), "the cluster is whole again")
-        clients.go_on(lab)
+        clients.go_on()
     finally:
         clients.stop()
 
@@ -83,14 +83,14 @@ def test_a_node_with_another_address_on_its_cable(lab):
     """A new card, or a virtual machine that moved: the front asks for it again and finds it."""
     clients = Clients(lab, 6)
     try:
-        clients.go_on(lab)
+        clients.go_on()
         before = lab.node("node3")["requests"]
         # What a host does that takes its address to another card.
         ip("-n", host(lab, "node3"), "link", "set", "eth0", "address", "02:00:00:77:77:03")
         lab.exec("node3", "ping", "-c", "1", "-W", "5", "10.77.0.2")
         until(lambda: "02:00:00:77:77:03" in lab.exec("front", "ip", "neighbour", "show", "10.77.0.13").stdout,
               "the front's kernel knows the address")
-        clients.go_on(lab)
+        clients.go_on()
         until(lambda: lab.node("node3")["requests"] > before + 20, "node 3 is asked at its new address")
         until(lambda: whole(lab), "the cluster is whole again")
     finally:

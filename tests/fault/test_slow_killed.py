@@ -1,10 +1,8 @@
 """The front's daemon is killed while it keeps first requests: only what it had acknowledged is lost."""
 
-import os
-import signal
-
 import pytest
 
+from faults import kill, whole
 from labs import Lab, VIP, until, where
 from segments import ACK, SegmentClient
 
@@ -22,20 +20,6 @@ def slow(lab):
     return lab.ask(command="status")["front"]["slow"]
 
 
-def kill(lab):
-    """Kills the front's daemon and waits until its successor answers."""
-    before = lab.pids()["front"]
-    os.kill(before, signal.SIGKILL)
-
-    def back():
-        try:
-            return lab.pids().get("front", before) != before and lab.ask(command="status")
-        except OSError:
-            return False
-
-    until(back, "the daemon is started again")
-
-
 def test_killed_with_requests_kept(lab):
     path = "/t/" + "x" * 3000
     request = b"GET " + path.encode() + b" HTTP/1.1" + HOST
@@ -50,7 +34,8 @@ def test_killed_with_requests_kept(lab):
         heard.until(lambda: heard.acked == 10, "an acknowledgement")
         until(lambda: slow(lab)["kept"] == 2, "both are kept")
         assert unheard.acked == 0
-        kill(lab)
+        kill(lab, "front")
+        until(lambda: whole(lab), "the new daemon has found its nodes")
         # What was not acknowledged a client sends again. What was nobody has any more: an RST, at once.
         for at in (0, 1300, 2600):
             unheard.send(ACK, at, request[at:at + 1300])

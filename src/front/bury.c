@@ -7,15 +7,14 @@
 #include "front/front.h"
 
 #include "base/fail.h"
+#include "control/endpoint.h"
+#include "control/segment.h"
 #include "wire/front.h"
 #include "wire/node.h"
 
-#include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <errno.h>
-#include <netinet/ip.h>
-#include <netinet/ip6.h>
-#include <netinet/tcp.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -31,79 +30,32 @@ struct burial {
 	uint64_t unsent, told;
 };
 
-/* RFC 1071 over 16-bit words, and the pseudo header of RFC 9293, 3.1 (RFC 8200, 8.1). */
-static uint32_t sum(const void *data, size_t length, uint32_t begin)
-{
-	const unsigned char *bytes = data;
-
-	for (size_t i = 0; i + 1 < length; i += 2)
-		begin += (uint32_t)bytes[i] << 8 | bytes[i + 1];
-	return begin;
-}
-
-static uint16_t finish(uint32_t sum)
-{
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return htons((uint16_t)~sum);
-}
-
 static int on_lost(void *owner, void *data, size_t size)
 {
 	struct burial *burial = owner;
 	const struct front_lost *lost = data;
-	unsigned char packet[sizeof(struct ip6_hdr) + sizeof(struct tcphdr)];
-	struct tcphdr tcp = {.source = lost->key.vip_port,
-			     .dest = lost->key.client_port,
-			     .seq = htonl(lost->seq),
-			     .ack_seq = htonl(lost->ack),
-			     .doff = sizeof(tcp) / 4,
-			     .rst = 1,
-			     .ack = 1};
-	bool four = address_is_ipv4(&lost->key.client);
-	size_t head = four ? sizeof(struct iphdr) : sizeof(struct ip6_hdr);
-	uint32_t begin = sizeof(tcp) + IPPROTO_TCP;
-	struct sockaddr_storage to = {0};
-	ssize_t sent;
+	struct segment reset;
+	uint8_t frame[SEGMENT_OVERHEAD];
+	struct sockaddr_storage to;
+	socklen_t to_length;
+	uint32_t length;
 
 	if (size < sizeof(*lost))
 		return 0;
-	if (four) {
-		struct sockaddr_in *in = (struct sockaddr_in *)&to;
-		struct iphdr ip = {.version = 4,
-				   .ihl = 5,
-				   .tot_len = htons(sizeof(ip) + sizeof(tcp)),
-				   .frag_off = htons(IP_DF),
-				   .ttl = 64,
-				   .protocol = IPPROTO_TCP,
-				   .saddr = lost->key.vip.words[3],
-				   .daddr = lost->key.client.words[3]};
-
-		in->sin_family = AF_INET;
-		in->sin_addr.s_addr = ip.daddr;
-		begin = sum(&ip.saddr, 8, begin);
-		memcpy(packet, &ip, sizeof(ip));
-	} else {
-		struct sockaddr_in6 *in = (struct sockaddr_in6 *)&to;
-		struct ip6_hdr ip = {.ip6_flow = htonl(6u << 28),
-				     .ip6_plen = htons(sizeof(tcp)),
-				     .ip6_nxt = IPPROTO_TCP,
-				     .ip6_hlim = 64};
-
-		memcpy(&ip.ip6_src, &lost->key.vip, 16);
-		memcpy(&ip.ip6_dst, &lost->key.client, 16);
-		in->sin6_family = AF_INET6;
-		in->sin6_addr = ip.ip6_dst;
-		begin = sum(&ip.ip6_src, 32, begin);
-		memcpy(packet, &ip, sizeof(ip));
-	}
-	tcp.check = finish(sum(&tcp, sizeof(tcp), begin));
-	memcpy(packet + head, &tcp, sizeof(tcp));
-	sent = sendto(four ? burial->raw4 : burial->raw6, packet, head + sizeof(tcp), MSG_DONTWAIT,
-		      (struct sockaddr *)&to,
-		      four ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6));
-	/* The client learns at its next segment then. */
-	burial->unsent += sent < 0;
+	reset = (struct segment){.from = lost->key.vip,
+				 .to = lost->key.client,
+				 .from_port = lost->key.vip_port,
+				 .to_port = lost->key.client_port,
+				 .seq = lost->seq,
+				 .ack = lost->ack,
+				 .flags = SEGMENT_RST | SEGMENT_ACK};
+	length = segment_make(&reset, frame) - SEGMENT_ETHERNET;
+	/* Raw sockets have no ports. */
+	to_length = endpoint_sockaddr(&(struct endpoint){.address = reset.to}, &to);
+	/* If it can't be sent the client learns at its next segment. */
+	if (sendto(to.ss_family == AF_INET ? burial->raw4 : burial->raw6, frame + SEGMENT_ETHERNET,
+		   length, MSG_DONTWAIT, (struct sockaddr *)&to, to_length) < 0)
+		burial->unsent++;
 	return 0;
 }
 

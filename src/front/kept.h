@@ -5,7 +5,7 @@
 
 #include "front/orders.h"
 #include "front/reassembly.h"
-#include "front/segment.h"
+#include "control/segment.h"
 #include "front/slow.h"
 #include "wire/counters.h"
 

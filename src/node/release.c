@@ -4,17 +4,12 @@
  * too long, so nothing is repeated. */
 #include "node/node.h"
 
+#include "control/segment.h"
 #include "wire/node.h"
 
-#include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <errno.h>
-#include <linux/if_ether.h>
-#include <netinet/ip.h>
-#include <netinet/ip6.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
-#include <string.h>
 
 struct release {
 	struct node *node;
@@ -25,44 +20,19 @@ struct release {
 
 void release_flow(struct release *release, const struct flow_key *key, uint32_t seq, uint32_t ack)
 {
-	unsigned char
-		frame[sizeof(struct ethhdr) + sizeof(struct ip6_hdr) + sizeof(struct tcphdr)] = {0};
-	struct ethhdr *ethernet = (struct ethhdr *)frame;
-	bool four = address_is_ipv4(&key->vip);
-	size_t head = four ? sizeof(struct iphdr) : sizeof(struct ip6_hdr);
-	struct tcphdr tcp = {.source = key->client_port,
-			     .dest = key->vip_port,
-			     .seq = htonl(seq),
-			     .ack_seq = htonl(ack),
-			     .doff = sizeof(tcp) / 4,
-			     .ack = 1};
+	const struct segment last = {.from = key->client,
+				     .to = key->vip,
+				     .from_port = key->client_port,
+				     .to_port = key->vip_port,
+				     .seq = seq,
+				     .ack = ack,
+				     .flags = SEGMENT_ACK};
+	uint8_t frame[SEGMENT_OVERHEAD];
 	struct __sk_buff context = {.ifindex = (__u32)release->node->ifindex};
 	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame,
-		    .data_size_in = (__u32)(sizeof(*ethernet) + head + sizeof(tcp)),
-		    .ctx_in = &context, .ctx_size_in = sizeof(context), .repeat = 1);
+		    .data_size_in = segment_make(&last, frame), .ctx_in = &context,
+		    .ctx_size_in = sizeof(context), .repeat = 1);
 
-	ethernet->h_proto = htons(four ? ETH_P_IP : ETH_P_IPV6);
-	if (four) {
-		struct iphdr ip = {.version = 4,
-				   .ihl = 5,
-				   .tot_len = htons(sizeof(ip) + sizeof(tcp)),
-				   .ttl = 64,
-				   .protocol = IPPROTO_TCP,
-				   .saddr = key->client.words[3],
-				   .daddr = key->vip.words[3]};
-
-		memcpy(frame + sizeof(*ethernet), &ip, sizeof(ip));
-	} else {
-		struct ip6_hdr ip = {.ip6_flow = htonl(6u << 28),
-				     .ip6_plen = htons(sizeof(tcp)),
-				     .ip6_nxt = IPPROTO_TCP,
-				     .ip6_hlim = 64};
-
-		memcpy(&ip.ip6_src, &key->client, sizeof(ip.ip6_src));
-		memcpy(&ip.ip6_dst, &key->vip, sizeof(ip.ip6_dst));
-		memcpy(frame + sizeof(*ethernet), &ip, sizeof(ip));
-	}
-	memcpy(frame + sizeof(*ethernet) + head, &tcp, sizeof(tcp));
 	bpf_prog_test_run_opts(release->program, &run);
 }
 

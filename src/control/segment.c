@@ -1,4 +1,4 @@
-#include "front/segment.h"
+#include "control/segment.h"
 
 #include "bpf/checksum.h"
 #include "bpf/tcp_options.h"

@@ -1,6 +1,6 @@
 /* TCP segments in memory: reading a client's, making one. */
-#ifndef BATON_FRONT_SEGMENT_H
-#define BATON_FRONT_SEGMENT_H
+#ifndef BATON_CONTROL_SEGMENT_H
+#define BATON_CONTROL_SEGMENT_H
 
 #include "wire/address.h"
 

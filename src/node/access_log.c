@@ -1,22 +1,15 @@
 #include "node/access_log.h"
 
-#include "base/clock.h"
 #include "base/fail.h"
 #include "control/paths.h"
-#include "wire/cluster.h"
-#include "wire/node.h"
-
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <syslog.h>
-#include <time.h>
 #include <unistd.h>
 
 struct access_log {
@@ -28,140 +21,8 @@ struct access_log {
 	unsigned int waiting; /* lines in `text` */
 	bool said_full;
 	struct buffer text;
+	struct access_second second; /* of the last line */
 };
-
-static const char *const reason_names[] = {
-#define X(name, text) [PLACE_REASON_##name] = text,
-	PLACE_REASONS(X)
-#undef X
-};
-
-static const char *const pin_names[] = {
-#define X(name, text) [PIN_##name] = text,
-	PIN_REASONS(X)
-#undef X
-};
-
-/* A stranger's bytes as nginx writes them: what could end a field or a line, or isn't ASCII, is
- * \xHH. */
-static void add_escaped(struct buffer *text, const char *bytes, size_t length)
-{
-	for (size_t i = 0; i < length; i++) {
-		unsigned char byte = (unsigned char)bytes[i];
-
-		if (byte < ' ' || byte >= 0x7f || byte == '"' || byte == '\\')
-			buffer_format(text, "\\x%02X", byte);
-		else
-			buffer_add(text, bytes + i, 1);
-	}
-}
-
-/* Why this node served it. What stayed although another was wanted says why it stayed. */
-static const char *reason(const struct access *access)
-{
-	if (access->wanted)
-		return reason_names[access->pin ? PLACE_REASON_PINNED : PLACE_REASON_STAY];
-	return reason_names[access->reason < PLACE_REASON_COUNT ? access->reason : 0];
-}
-
-static const char *handoff(const struct access *access)
-{
-	return access->flags & RECORD_FIRST   ? "first"
-	       : access->flags & RECORD_LATER ? "later"
-					      : "none";
-}
-
-static void format_combined(struct buffer *text, const struct access *access,
-			    const struct access_names *names)
-{
-	time_t second = (time_t)(access->wall_ns / NS_PER_S);
-	char client[ADDRESS_TEXT], when[40];
-	struct tm local;
-
-	localtime_r(&second, &local);
-	strftime(when, sizeof(when), "%d/%b/%Y:%H:%M:%S %z", &local);
-	buffer_format(text, "%s - - [%s] \"", address_text(&access->key.client, client), when);
-	add_escaped(text, access->line, access->line_length);
-	if (access->flags & RECORD_CUT_LINE)
-		buffer_text(text, "...");
-	buffer_format(text, " HTTP/1.%d\" ", access->flags & RECORD_MINOR_1 ? 1 : 0);
-	if (access->status)
-		buffer_format(text, "%u", access->status);
-	else
-		buffer_text(text, "-");
-	buffer_format(text, " %llu \"-\" \"-\" host=\"", (unsigned long long)access->bytes);
-	add_escaped(text, access->host, access->host_length);
-	if (access->flags & RECORD_CUT_HOST)
-		buffer_text(text, "...");
-	buffer_text(text, "\" first_byte=");
-	if (access->first_byte_ns)
-		buffer_format(text, "%.6f", (double)access->first_byte_ns / 1e9);
-	else
-		buffer_text(text, "-");
-	buffer_format(text,
-		      " time=%.6f port=%u service=%s node=%s handoff=%s reason=%s complete=%s\n",
-		      (double)access->whole_ns / 1e9, ntohs(access->key.client_port),
-		      names->service, names->node, handoff(access), reason(access),
-		      access->flags & RECORD_CUT ? "no" : "yes");
-}
-
-static void set_escaped(json_t *object, const char *key, const char *bytes, size_t length)
-{
-	struct buffer text = BUFFER_EMPTY;
-
-	add_escaped(&text, bytes, length);
-	json_object_set_new(object, key, json_string(text.data ? text.data : ""));
-	buffer_release(&text);
-}
-
-static void format_json(struct buffer *text, const struct access *access,
-			const struct access_names *names)
-{
-	const char *blank = memchr(access->line, ' ', access->line_length);
-	size_t method = blank ? (size_t)(blank - access->line) : access->line_length;
-	size_t path = blank ? method + 1 : method;
-	char client[ADDRESS_TEXT], when[40];
-	json_t *line = json_object();
-	char *dumped;
-
-	json_object_set_new(line, "time", json_string(clock_text(access->wall_ns, when)));
-	json_object_set_new(line, "client", json_string(address_text(&access->key.client, client)));
-	json_object_set_new(line, "port", json_integer(ntohs(access->key.client_port)));
-	json_object_set_new(line, "service", json_string(names->service));
-	set_escaped(line, "method", access->line, method);
-	set_escaped(line, "host", access->host, access->host_length);
-	set_escaped(line, "path", access->line + path, access->line_length - path);
-	json_object_set_new(line, "protocol",
-			    json_string(access->flags & RECORD_MINOR_1 ? "HTTP/1.1" : "HTTP/1.0"));
-	json_object_set_new(line, "status", json_integer(access->status));
-	json_object_set_new(line, "bytes", json_integer((json_int_t)access->bytes));
-	if (access->first_byte_ns)
-		json_object_set_new(line, "first_byte_s",
-				    json_real((double)access->first_byte_ns / 1e9));
-	json_object_set_new(line, "time_s", json_real((double)access->whole_ns / 1e9));
-	json_object_set_new(line, "node", json_string(names->node));
-	json_object_set_new(line, "handoff", json_string(handoff(access)));
-	json_object_set_new(line, "reason", json_string(reason(access)));
-	json_object_set_new(line, "complete", json_boolean(!(access->flags & RECORD_CUT)));
-	if (access->flags & (RECORD_CUT_LINE | RECORD_CUT_HOST))
-		json_object_set_new(line, "truncated", json_true());
-	if (access->pin > PIN_NONE && access->pin < PIN_REASON_COUNT)
-		json_object_set_new(line, "pinned", json_string(pin_names[access->pin]));
-	dumped = json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(9));
-	buffer_text(text, dumped ? dumped : "{}");
-	buffer_text(text, "\n");
-	free(dumped);
-	json_decref(line);
-}
-
-void access_format(struct buffer *text, int format, const struct access *access,
-		   const struct access_names *names)
-{
-	if (format == LOG_JSON)
-		format_json(text, access, names);
-	else
-		format_combined(text, access, names);
-}
 
 /* `to` with the node's name in it. */
 static void place_name(struct access_log *log)
@@ -258,7 +119,7 @@ void access_log_add(struct access_log *log, const struct access *access, const c
 
 	if (log->config.format == LOG_NONE)
 		return;
-	access_format(&log->text, log->config.format, access, &names);
+	access_format(&log->text, log->config.format, access, &names, &log->second);
 	if (log->fd < 0) {
 		syslog(LOG_INFO, "%.*s", (int)log->text.length - 1, log->text.data);
 		log->lines++;

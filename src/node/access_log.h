@@ -2,20 +2,10 @@
 #ifndef BATON_NODE_ACCESS_LOG_H
 #define BATON_NODE_ACCESS_LOG_H
 
-#include "base/buffer.h"
 #include "control/config.h"
-#include "node/accesses.h"
+#include "node/access_line.h"
 
 struct access_log;
-
-/* What a line says besides the request itself. */
-struct access_names {
-	const char *node, *service;
-};
-
-/* Adds the request's line, its end included, to `text`. */
-void access_format(struct buffer *text, int format, const struct access *access,
-		   const struct access_names *names);
 
 /* Opens what `config` names (copied), with `node` for {node} in a path. Returns NULL with one
  * sentence in `why` if it can't. */

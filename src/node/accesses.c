@@ -49,18 +49,21 @@ struct accesses {
 	uv_timer_t timer;
 	unsigned int handles, ticks;
 	uint64_t lost, open;
+	uint64_t now_ns, wall_offset; /* of the batch in hand: both clocks read once */
 	LIST_HEAD(, flow_waiting) buckets[BUCKETS];
 	TAILQ_HEAD(, flow_waiting) by_age;
 };
 
+/* The multipliers are those of xxHash's 64-bit form. */
 static unsigned int bucket_of(const struct flow_key *key)
 {
-	const unsigned char *bytes = (const unsigned char *)key;
-	uint32_t hash = 2166136261u; /* FNV-1a */
+	uint64_t hash = (uint64_t)key->client_port << 16 | key->vip_port;
 
-	for (size_t i = 0; i < sizeof(*key); i++)
-		hash = (hash ^ bytes[i]) * 16777619u;
-	return (hash ^ hash >> 16) % BUCKETS;
+	for (size_t i = 0; i < 4; i++) {
+		hash = (hash ^ key->client.words[i]) * 0x9e3779b185ebca87ull;
+		hash = (hash ^ hash >> 32 ^ key->vip.words[i]) * 0xc2b2ae3d27d4eb4full;
+	}
+	return (unsigned int)(hash >> 40) % BUCKETS;
 }
 
 static struct flow_waiting *find(struct accesses *accesses, const struct flow_key *key)
@@ -97,7 +100,7 @@ static void give(struct accesses *accesses, const struct request_record *request
 {
 	struct access access = {
 		.key = request->key,
-		.wall_ns = clock_wall() - (clock_now() - request->time_ns),
+		.wall_ns = request->time_ns + accesses->wall_offset,
 		.service = request->service,
 		.wanted = request->wanted,
 		.flags = request->flags,
@@ -118,7 +121,9 @@ static void give(struct accesses *accesses, const struct request_record *request
 		access.flags |= response->flags;
 		access.pin = response->pin;
 	} else {
-		access.whole_ns = clock_now() - request->time_ns;
+		access.whole_ns = accesses->now_ns > request->time_ns
+					  ? accesses->now_ns - request->time_ns
+					  : 0;
 		access.flags |= RECORD_CUT;
 	}
 	accesses->taker(accesses->owner, &access);
@@ -229,8 +234,15 @@ static int on_record(void *owner, void *data, size_t size)
 	return 0;
 }
 
+static void read_clocks(struct accesses *accesses)
+{
+	accesses->now_ns = clock_now();
+	accesses->wall_offset = clock_wall() - accesses->now_ns;
+}
+
 static void take(struct accesses *accesses)
 {
+	read_clocks(accesses);
 	if (ring_buffer__consume(accesses->ring) > 0)
 		accesses->taker(accesses->owner, NULL);
 }
@@ -239,13 +251,13 @@ static void take(struct accesses *accesses)
 static void look_after(struct accesses *accesses)
 {
 	struct flow_waiting *flow;
-	uint64_t now = clock_now();
 	bool given = false;
 	struct held held;
 	int looks = 0;
 
-	while ((flow = TAILQ_FIRST(&accesses->by_age)) && flow->looked_ns + SILENT_NS <= now &&
-	       looks++ < LOOK_AFTER) {
+	read_clocks(accesses);
+	while ((flow = TAILQ_FIRST(&accesses->by_age)) &&
+	       flow->looked_ns + SILENT_NS <= accesses->now_ns && looks++ < LOOK_AFTER) {
 		if (bpf_map_lookup_elem(accesses->held, &flow->key, &held) ||
 		    (uint32_t)(held.owner >> 32) != flow->generation ||
 		    ((uint32_t)held.owner != HELD_OPEN && (uint32_t)held.owner != HELD_MUTED) ||
@@ -254,7 +266,7 @@ static void look_after(struct accesses *accesses)
 			given = true;
 			continue;
 		}
-		flow->looked_ns = now;
+		flow->looked_ns = accesses->now_ns;
 		TAILQ_REMOVE(&accesses->by_age, flow, age);
 		TAILQ_INSERT_TAIL(&accesses->by_age, flow, age);
 	}

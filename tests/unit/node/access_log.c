@@ -37,11 +37,12 @@ static struct access sample(const char *line, size_t length)
 static void test_combined(void **state)
 {
 	struct access access = sample("GET /a?b", 8);
+	struct access_second second = {0};
 	struct buffer text = BUFFER_EMPTY;
 
 	(void)state;
 	setenv("TZ", "UTC", 1);
-	access_format(&text, LOG_COMBINED, &access, &names);
+	access_format(&text, LOG_COMBINED, &access, &names, &second);
 	assert_string_equal(
 		text.data,
 		"10.77.0.1 - - [14/Nov/2023:22:13:20 +0000] \"GET /a?b HTTP/1.1\" 200 1234 \"-\" "
@@ -56,6 +57,7 @@ static void test_strange_bytes(void **state)
 {
 	static const char line[] = "GET /\"\n\\\xff\x00 x";
 	struct access access = sample(line, sizeof(line) - 1);
+	struct access_second second = {0};
 	struct buffer text = BUFFER_EMPTY;
 	json_t *object;
 
@@ -65,14 +67,15 @@ static void test_strange_bytes(void **state)
 	access.first_byte_ns = 0;
 	access.wanted = 2;
 	access.pin = PIN_LOGIN;
-	access_format(&text, LOG_COMBINED, &access, &names);
+	access_format(&text, LOG_COMBINED, &access, &names, &second);
 	assert_non_null(
 		strstr(text.data, "\"GET /\\x22\\x0A\\x5C\\xFF\\x00 x... HTTP/1.1\" - 1234 "));
 	assert_ptr_equal(strchr(text.data, '\n'), text.data + text.length - 1);
 	assert_non_null(strstr(text.data, " first_byte=- "));
 	assert_non_null(strstr(text.data, " reason=pinned complete=no\n"));
 	buffer_clear(&text);
-	access_format(&text, LOG_JSON, &access, &names);
+	second = (struct access_second){0};
+	access_format(&text, LOG_JSON, &access, &names, &second);
 	assert_ptr_equal(strchr(text.data, '\n'), text.data + text.length - 1);
 	object = json_loads(text.data, 0, NULL);
 	assert_non_null(object);
@@ -83,6 +86,58 @@ static void test_strange_bytes(void **state)
 	assert_true(json_is_true(json_object_get(object, "truncated")));
 	assert_true(json_is_false(json_object_get(object, "complete")));
 	assert_null(json_object_get(object, "first_byte_s"));
+	json_decref(object);
+	buffer_release(&text);
+}
+
+/* Seconds pass, clients have other addresses, and numbers are what they were. */
+static void test_json(void **state)
+{
+	struct access access = sample("POST /\xc3", 7);
+	struct access_second second = {0};
+	struct buffer text = BUFFER_EMPTY;
+
+	(void)state;
+	access_format(&text, LOG_JSON, &access, &names, &second);
+	assert_string_equal(
+		text.data,
+		"{\"time\":\"2023-11-14T22:13:20.123Z\",\"client\":\"10.77.0.1\",\"port\":4711,"
+		"\"service\":\"web\",\"method\":\"POST\",\"host\":\"www.example.org\","
+		"\"path\":\"/\\\\xC3\",\"protocol\":\"HTTP/1.1\",\"status\":200,\"bytes\":1234,"
+		"\"first_byte_s\":0.000250000,\"time_s\":0.001500000,\"node\":\"node1\","
+		"\"handoff\":\"first\",\"reason\":\"policy\",\"complete\":true}\n");
+	buffer_clear(&text);
+	access.wall_ns += 1000000000;
+	access.whole_ns = 62000000001;
+	access.bytes = ~0ull;
+	access.key.client.words[0] = htonl(0xfd770000);
+	access.key.client.words[1] = access.key.client.words[2] = 0;
+	access.key.client.words[3] = htonl(0x10);
+	access_format(&text, LOG_JSON, &access, &names, &second);
+	assert_non_null(strstr(text.data, "\"2023-11-14T22:13:21.123Z\",\"client\":\"fd77::10\","));
+	assert_non_null(strstr(text.data, "\"bytes\":18446744073709551615,"));
+	assert_non_null(strstr(text.data, "\"time_s\":62.000000001,"));
+	buffer_release(&text);
+}
+
+/* A line of nothing but what has to be escaped has room. */
+static void test_longest(void **state)
+{
+	struct access_second second = {0};
+	struct buffer text = BUFFER_EMPTY;
+	char line[RECORD_TEXT];
+	struct access access = sample(line, RECORD_LINE_MAX);
+	json_t *object;
+
+	(void)state;
+	memset(line, '"', sizeof(line));
+	access.host = line + RECORD_LINE_MAX;
+	access.host_length = RECORD_HOST_MAX;
+	access_format(&text, LOG_JSON, &access, &names, &second);
+	object = json_loads(text.data, 0, NULL);
+	assert_int_equal(json_string_length(json_object_get(object, "method")),
+			 4 * RECORD_LINE_MAX);
+	assert_int_equal(json_string_length(json_object_get(object, "host")), 4 * RECORD_HOST_MAX);
 	json_decref(object);
 	buffer_release(&text);
 }
@@ -156,10 +211,9 @@ static void test_buckets(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_combined),
-		cmocka_unit_test(test_strange_bytes),
-		cmocka_unit_test(test_rotation),
-		cmocka_unit_test(test_buckets),
+		cmocka_unit_test(test_combined), cmocka_unit_test(test_strange_bytes),
+		cmocka_unit_test(test_json),	 cmocka_unit_test(test_longest),
+		cmocka_unit_test(test_rotation), cmocka_unit_test(test_buckets),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

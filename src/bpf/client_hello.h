@@ -3,7 +3,7 @@
  * Read in place, as much of it as is there: post-quantum key shares make many a hello longer than a
  * segment, but its server name is often in the first. Malformed is what contradicts itself whatever
  * follows; everything else is whole or incomplete. A hello that is cut into several TLS records is
- * `fragmented`: allowed, rare, and not read here.
+ * `fragmented`: allowed, rare, and read by the front's daemon, which joins them (front/head.c).
  */
 #ifndef BATON_BPF_CLIENT_HELLO_H
 #define BATON_BPF_CLIENT_HELLO_H
@@ -29,7 +29,10 @@ struct client_hello {
 
 enum {
 	TLS_RECORD_HEADER = 5,
-	TLS_RECORD_MAX = 16384 + TLS_RECORD_HEADER,
+	TLS_FRAGMENT_MAX = 16384, /* what a record holds (RFC 8446, 5.1) */
+	TLS_RECORD_MAX = TLS_FRAGMENT_MAX + TLS_RECORD_HEADER,
+	TLS_HANDSHAKE = 22,
+	TLS_VERSION_MAJOR = 3,
 	TLS_HANDSHAKE_HEADER = 4,
 	TLS_EXTENSION_SERVER_NAME = 0,
 	TLS_EXTENSION_ALPN = 16,
@@ -100,16 +103,21 @@ SUBPROGRAM int client_hello_parse(struct scratch *scratch, __u32 length, struct 
 	/* Bytes that are not there yet are not judged. */
 	if (!there)
 		return 0;
-	if (scratch_u8(scratch, 0) != 22 || (there > 1 && scratch_u8(scratch, 1) != 3))
+	if (scratch_u8(scratch, 0) != TLS_HANDSHAKE ||
+	    (there > 1 && scratch_u8(scratch, 1) != TLS_VERSION_MAJOR))
 		goto malformed;
 	if (there > TLS_RECORD_HEADER && scratch_u8(scratch, TLS_RECORD_HEADER) != 1)
 		goto malformed;
 	if (there < TLS_RECORD_HEADER)
 		return 0;
 	size = scratch_be16(scratch, 3);
-	if (size < TLS_HANDSHAKE_HEADER || size + TLS_RECORD_HEADER > TLS_RECORD_MAX)
+	if (!size || size > TLS_FRAGMENT_MAX)
 		goto malformed;
 	hello->length = size + TLS_RECORD_HEADER;
+	if (size < TLS_HANDSHAKE_HEADER) {
+		hello->flags |= CLIENT_HELLO_FRAGMENTED;
+		return 0;
+	}
 	if (there < TLS_RECORD_HEADER + TLS_HANDSHAKE_HEADER)
 		return 0;
 	/* The handshake message's length, 24 bits. */

@@ -64,7 +64,7 @@ INLINE void first_name(struct scratch *text, __u32 at, __u32 length, struct rule
 }
 
 /* The same as first_http for a ClientHello and its server name. One that goes on in a second record
- * is not read that far. */
+ * has to be joined first. */
 INLINE enum first_request first_tls(struct scratch *text, __u32 length, struct client_hello *hello,
 				    struct rule_search *search, __u32 rules,
 				    struct place_query *query, __u32 wants)
@@ -75,9 +75,7 @@ INLINE enum first_request first_tls(struct scratch *text, __u32 length, struct c
 	if (!(wants & FIRST_WANTS) && !rules)
 		return FIRST_PLACED;
 	if (!(hello->flags & CLIENT_HELLO_NAME))
-		return hello->flags & (CLIENT_HELLO_COMPLETE | CLIENT_HELLO_FRAGMENTED)
-			       ? FIRST_NAMELESS
-			       : FIRST_SPLIT;
+		return hello->flags & CLIENT_HELLO_COMPLETE ? FIRST_NAMELESS : FIRST_SPLIT;
 	first_name(text, hello->name_at, hello->name_length, search, rules, query, wants);
 	return FIRST_PLACED;
 }

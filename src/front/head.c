@@ -5,6 +5,7 @@
 
 #include "control/rules.h"
 
+#include <errno.h>
 #include <string.h>
 
 _Static_assert(SCRATCH_SIZE == HEAD_MOST, "all that is looked at fits into the buffer");
@@ -23,6 +24,46 @@ static __u32 with_rules(const struct config_service *settings, uint32_t service)
 	return 1;
 }
 
+/* Takes the headers between the records of a ClientHello out of text[0, *length), so that it reads
+ * like one that came in a single record. By RFC 8446, 5.1 a message may be cut anywhere, no part of
+ * it is empty, and nothing comes in between. Returns 0, or -EBADMSG for what is no ClientHello. */
+static int join_records(__u32 *length)
+{
+	const __u32 message_at = TLS_RECORD_HEADER + TLS_HANDSHAKE_HEADER;
+	__u32 at = 0, to = TLS_RECORD_HEADER, end = 0, records = 0;
+
+	while (*length - at >= TLS_RECORD_HEADER && (!end || to < end)) {
+		__u32 size = scratch_be16(&text, at + 3), there;
+
+		if (text.bytes[at] != TLS_HANDSHAKE || text.bytes[at + 1] != TLS_VERSION_MAJOR ||
+		    !size || size > TLS_FRAGMENT_MAX)
+			return -EBADMSG;
+		at += TLS_RECORD_HEADER;
+		there = size < *length - at ? size : *length - at;
+		memmove(text.bytes + to, text.bytes + at, there);
+		at += there;
+		to += there;
+		records++;
+		if (to >= message_at)
+			end = message_at + (scratch_be32(&text, TLS_RECORD_HEADER) & 0xffffff);
+		/* Nothing follows in the record that ends the message. */
+		if (end && to - there + size > end)
+			return -EBADMSG;
+	}
+	if (records < 2)
+		return 0;
+	*length = to;
+	if (end) {
+		/* One that no record has room for stays incomplete. */
+		__u32 size = end - TLS_RECORD_HEADER;
+
+		size = size < TLS_FRAGMENT_MAX ? size : TLS_FRAGMENT_MAX;
+		text.bytes[3] = (__u8)(size >> 8);
+		text.bytes[4] = (__u8)size;
+	}
+	return 0;
+}
+
 enum first_request head_read(const uint8_t *bytes, uint32_t length,
 			     const struct config_service *settings, uint32_t service,
 			     struct place_query *query, unsigned int *rule)
@@ -37,7 +78,9 @@ enum first_request head_read(const uint8_t *bytes, uint32_t length,
 		length = HEAD_MOST;
 	memcpy(text.bytes, bytes, length);
 	query->pool = service;
-	if (settings->protocol == PROTOCOL_TLS)
+	if (settings->protocol == PROTOCOL_TLS && join_records(&length))
+		result = FIRST_STRANGE;
+	else if (settings->protocol == PROTOCOL_TLS)
 		result = first_tls(&text, length, &hello, &search, rules, query, FIRST_WANTS);
 	else
 		result = first_http(&text, length, &request, &search, rules, query, FIRST_WANTS,

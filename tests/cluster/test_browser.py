@@ -83,3 +83,20 @@ def test_a_browser_gets_every_part(lab, files, tmp_path, address):
     # 24 names fall on one node once in 4^23.
     assert len(nodes) > 1
     assert not any(lab.server_errors().values())
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="chromium is not installed")
+def test_a_browser_s_hello_takes_two_segments(lab, tmp_path):
+    """Its key share is a post-quantum one (X25519MLKEM768, 1,216 bytes), its extensions come in any order."""
+    before = lab.status()
+    done = lab.exec("client", "env", "HOME=%s" % tmp_path, "chromium", *FLAGS, "--user-data-dir=%s" % (tmp_path / "data"),
+                    "--ignore-certificate-errors", "--host-resolver-rules=MAP www.example.org %s" % VIP, "--dump-dom",
+                    "https://www.example.org/s1.js")
+    assert "seen.push(1);" in done.stdout, done.stdout[-2000:] + done.stderr[-2000:]
+    after = lab.status()
+    placed = after["front"]["slow"]["placed"] - before["front"]["slow"]["placed"]
+    assert placed > 0
+    assert after["front"]["fallbacks"] == before["front"]["fallbacks"]
+    node = lab.ask(command="where", url="https://www.example.org/")["node"]
+    handed = {new["name"]: new["handoffs_in"] - old["handoffs_in"] for new, old in zip(after["nodes"], before["nodes"])}
+    assert {name for name, count in handed.items() if count} == {node}

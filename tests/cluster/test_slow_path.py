@@ -159,11 +159,20 @@ def hello_of(name):
     return client, incoming, outgoing
 
 
-def tls_get(lab, address, name, cut):
+def in_records(hello, size):
+    """The same message in records of that many bytes each."""
+    message = hello[5:]
+    return b"".join(hello[:3] + len(part).to_bytes(2, "big") + part
+                    for part in (message[at:at + size] for at in range(0, len(message), size)))
+
+
+def tls_get(lab, address, name, cut, record=None):
     """The node that answers for that server name if the hello's first segment ends `cut` bytes before the name (None:
-    it is sent as it is)."""
+    it is sent as it is), in records of that many bytes (None: in one)."""
     client, incoming, outgoing = hello_of(name)
     hello = outgoing.read()
+    if record:
+        hello = in_records(hello, record)
     with lab.connect(address, 443) as connection:
         if cut is not None:
             first = hello.index(name.encode()) - cut
@@ -202,6 +211,21 @@ def test_a_long_hello_goes_by_its_name(lab, address):
         nodes.add(node)
     assert len(nodes) > 1
     assert counted(lab, before, "placed") == 12
+    assert front(lab)["fallbacks"] == before["fallbacks"]
+
+
+@pytest.mark.parametrize("address", [VIP, VIP6])
+def test_a_hello_in_several_records_goes_by_its_name(lab, address):
+    before, nodes = front(lab), set()
+    for i in range(6):
+        name = "cut%d.example.org" % i
+        node = lab.ask(command="where", url="https://%s/" % name)["node"]
+        # A record of 3 bytes ends inside of the message's header, one of 60 before the name.
+        for record in (3, 60, 700):
+            assert tls_get(lab, address, name, None, record) == node
+        nodes.add(node)
+    assert len(nodes) > 1
+    assert counted(lab, before, "placed") == 18
     assert front(lab)["fallbacks"] == before["fallbacks"]
 
 

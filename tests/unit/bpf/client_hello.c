@@ -122,6 +122,11 @@ static void long_hello(void **state)
 	bytes[4] = 1000 & 255;
 	parse(bytes, 1005, &hello);
 	assert_int_equal(hello.flags, CLIENT_HELLO_FRAGMENTED);
+	/* Even inside of the message's header. */
+	bytes[3] = 0;
+	bytes[4] = 3;
+	parse(bytes, 8, &hello);
+	assert_int_equal(hello.flags, CLIENT_HELLO_FRAGMENTED);
 }
 
 static void malformed(void **state)
@@ -134,7 +139,7 @@ static void malformed(void **state)
 		{"\x16\x02", 2},
 		{"\x16\x03\x01\x00\x40\x02", 6},		      /* a ServerHello */
 		{"\x17\x03\x03\x00\x40", 5},			      /* application data */
-		{"\x16\x03\x01\x00\x03", 5},			      /* too short */
+		{"\x16\x03\x01\x00\x00", 5},			      /* empty */
 		{"\x16\x03\x01\x50\x00", 5},			      /* too long */
 		{"\x16\x03\x01\x00\x40\x01\x00\x00\x10", 9},	      /* two messages */
 		{"\x16\x03\x01\x00\x10\x01\x00\x00\x0c\x03\x03", 11}, /* no room for random */

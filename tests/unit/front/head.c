@@ -160,11 +160,68 @@ static void long_hellos_go_by_name(void **state)
 			 FIRST_STRANGE);
 }
 
+/* Cuts a hello's message into records of `part` bytes each. Returns the length of all. */
+static uint32_t cut_hello(const uint8_t *hello, uint32_t length, uint32_t part, uint8_t *out)
+{
+	uint32_t to = 0;
+
+	for (uint32_t at = 5; at < length; at += part) {
+		uint32_t size = length - at < part ? length - at : part;
+
+		memcpy(out + to, "\x16\x03\x01", 3);
+		put16(out + to + 3, size);
+		memcpy(out + to + 5, hello + at, size);
+		to += 5 + size;
+	}
+	return to;
+}
+
+static void hellos_in_several_records(void **state)
+{
+	static struct config_service service = {.protocol = PROTOCOL_TLS};
+	static const uint32_t parts[] = {1, 2, 3, 4, 5, 17, 60, 500, 1300};
+	static uint8_t hello[4000], records[6 * 4000];
+	uint32_t length = make_hello(hello, 1216, "www.example.org"), cut;
+	struct place_query query = {0};
+
+	(void)state;
+	for (unsigned int i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		uint32_t all = cut_hello(hello, length, parts[i], records);
+
+		for (cut = 0; cut < all; cut += cut < 100 ? 1 : 97)
+			assert_int_equal(head_read(records, cut, &service, 0, &query, NULL),
+					 FIRST_SPLIT);
+		query = (struct place_query){0};
+		assert_int_equal(head_read(records, all, &service, 0, &query, NULL), FIRST_PLACED);
+		assert_same(query, kernel_reads("www.example.org", ""));
+		/* Early data goes on behind it (RFC 8446, 4.2.10), after a ChangeCipherSpec. */
+		memcpy(records + all, "\x14\x03\x03\0\1\1\x17\x03\x03\1\0", 11);
+		query = (struct place_query){0};
+		assert_int_equal(head_read(records, all + 11, &service, 0, &query, NULL),
+				 FIRST_PLACED);
+		assert_same(query, kernel_reads("www.example.org", ""));
+	}
+	/* An empty record; something else in between; more than the message in its last record. */
+	cut = cut_hello(hello, length, 500, records);
+	put16(records + 508, 0);
+	assert_int_equal(head_read(records, cut, &service, 0, &query, NULL), FIRST_STRANGE);
+	cut = cut_hello(hello, length, 500, records);
+	records[505] = 23;
+	assert_int_equal(head_read(records, cut, &service, 0, &query, NULL), FIRST_STRANGE);
+	cut = cut_hello(hello, length + 1, 500, records);
+	assert_int_equal(head_read(records, cut, &service, 0, &query, NULL), FIRST_STRANGE);
+	/* Longer than one record can be: never whole. */
+	cut = cut_hello(hello, length, 500, records);
+	records[6] = 1;
+	assert_int_equal(head_read(records, cut, &service, 0, &query, NULL), FIRST_SPLIT);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(alike_however_long_the_rest_is),
 	cmocka_unit_test(long_paths_differ_at_their_ends),
 	cmocka_unit_test(query_and_host),
 	cmocka_unit_test(long_hellos_go_by_name),
+	cmocka_unit_test(hellos_in_several_records),
 };
 
 UNIT_MAIN(tests)

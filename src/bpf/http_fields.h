@@ -6,8 +6,8 @@
  *
  * Strict on purpose. What servers are known to read differently (a folded line, a bare CR or LF,
  * white space before the colon, a name with rare characters, two lengths, a length and a coding,
- * codings other than "chunked") is `bad`: such a connection is left where it is, and its server
- * decides.
+ * a tab beside either, codings other than "chunked") is `bad`: such a connection is left where it
+ * is, and its server decides.
  */
 #ifndef BATON_BPF_HTTP_FIELDS_H
 #define BATON_BPF_HTTP_FIELDS_H
@@ -249,9 +249,14 @@ SUBPROGRAM int http_field_note(struct scratch *scratch, __u32 from, __u32 to, __
 			       struct http_fields *fields)
 {
 	__u64 zero, start, end, length, first, second, value;
+	__u32 tab = '\t';
 
 	if (!scratch || !fields)
 		return 0;
+	/* nginx takes a tab for a part of the value, llhttp one behind it, Apache neither. Where
+	 * that decides how long a body is, it is one here too: nobody's number or coding. */
+	if (field == HTTP_FIELD_CONTENT_LENGTH || field == HTTP_FIELD_TRANSFER_ENCODING)
+		tab = ' ';
 	/* White space around the value. */
 	zero = scratch_zero(scratch);
 	start = zero + from;
@@ -260,7 +265,7 @@ SUBPROGRAM int http_field_note(struct scratch *scratch, __u32 from, __u32 to, __
 		__u32 byte = scratch_u8(scratch, start);
 
 		LOOP_STEP(start, zero);
-		if (byte != ' ' && byte != '\t')
+		if (byte != ' ' && byte != tab)
 			break;
 		start++;
 	}
@@ -268,7 +273,7 @@ SUBPROGRAM int http_field_note(struct scratch *scratch, __u32 from, __u32 to, __
 		__u32 byte = scratch_u8(scratch, end - 1);
 
 		LOOP_STEP(end, zero);
-		if (byte != ' ' && byte != '\t')
+		if (byte != ' ' && byte != tab)
 			break;
 		end--;
 	}

@@ -140,9 +140,6 @@ static inline const char *compare_request(const void *bytes, size_t length)
 	if ((length > 4 && !memcmp(bytes, "PRI ", 4)) || error == HPE_INVALID_METHOD ||
 	    error == HPE_INVALID_URL || error == HPE_INVALID_CONSTANT)
 		return NULL;
-	/* It takes blanks behind a length, but no tab (RFC 9110, 5.6.3 has both). */
-	if (error == HPE_INVALID_CONTENT_LENGTH && memchr(bytes, '\t', length))
-		return NULL;
 	if (!seen.head)
 		return llhttp_get_error_reason(&seen.parser) ? llhttp_get_error_reason(&seen.parser)
 							     : "llhttp wants more";

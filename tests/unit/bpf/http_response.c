@@ -83,6 +83,8 @@ static const struct row {
 	 RESPONSE_PINNED, RESPONSE_REASON_FRAMING, 200},
 	{"G", "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", 0, RESPONSE_PINNED,
 	 RESPONSE_REASON_FRAMING, 200},
+	{"G", "HTTP/1.1 200 OK\r\nContent-Length: 0\t\r\n\r\n", 0, RESPONSE_PINNED,
+	 RESPONSE_REASON_FRAMING, 200},
 	{"G", "HTTP/1.1 200 OK\r\nContent-Length:\r\n\r\n", 0, RESPONSE_PINNED,
 	 RESPONSE_REASON_FRAMING, 200},
 	{"G", "HTTP/1.1 200 OK\r\nContent-Length:                                   1\r\n\r\n", 0,

@@ -285,8 +285,14 @@ SUBPROGRAM int trace_leave(TRACE_CONTEXT *context, __u32 place, int verdict)
 		length = TRACE_AFTER;
 	asm volatile("" : "+r"(length));
 	look->packet.after_length = 0;
-	if (length && length <= TRACE_AFTER && !TRACE_LOAD(context, 0, look->packet.after, length))
+	if (!length)
+		goto raised;
+	/* Two comparisons, not one of length - 1: Linux 6.12's verifier does not see both bounds.
+	 */
+	asm volatile("" : "+r"(length));
+	if (length <= TRACE_AFTER && !TRACE_LOAD(context, 0, look->packet.after, length))
 		look->packet.after_length = length;
+raised:
 	trace_raised(look);
 	TRACE_FLOW(&look->packet);
 	look->packet.time_ns = bpf_ktime_get_ns();

@@ -51,6 +51,12 @@ void target_clock_free(struct target_clock *clock)
 	free(clock);
 }
 
+int target_clock_look(const struct target_clock *clock, const struct place_target_key *key,
+		      struct place_target *target)
+{
+	return bpf_map_lookup_elem(clock->map, key, target) ? -errno : 0;
+}
+
 static unsigned int age_step(uint64_t age)
 {
 	unsigned int power;

@@ -9,11 +9,17 @@
 #include <stdint.h>
 #include <uv.h>
 
+struct place_target;
+struct place_target_key;
 struct target_clock;
 
 /* For the table of this object, which must outlive it. Never NULL. */
 struct target_clock *target_clock_new(struct bpf_object *object);
 void target_clock_free(struct target_clock *clock);
+
+/* A copy of what the kernel remembers of a target. Returns 0, or -ENOENT: nothing. */
+int target_clock_look(const struct target_clock *clock, const struct place_target_key *key,
+		      struct place_target *target);
 
 /* Moves the hand over `entries` targets or a few more. Returns whether that has ended a round. */
 bool target_clock_step(struct target_clock *clock, uint32_t entries);

@@ -26,6 +26,21 @@ static const char *upstream(const struct cache_options *cache, char address[64])
 	return address;
 }
 
+/* Headers that many an application believes about which host or path was asked for. A cache doesn't
+ * key its objects by them, so one client's would be in the page that all get: they stay
+ * behind. */
+static const char *const unkeyed[] = {
+	"X-Forwarded-Host", "X-Forwarded-Server", "X-Forwarded-Scheme", "X-Host",
+	"X-Original-URL",   "X-Rewrite-URL",	  "Forwarded",		NULL};
+
+/* A line for each of them; `format` has their name as its one argument. */
+__attribute__((format(printf, 2, 0))) static void without_unkeyed(struct buffer *text,
+								  const char *format)
+{
+	for (const char *const *name = unkeyed; *name; name++)
+		buffer_format(text, format, *name);
+}
+
 /* No object takes more than a fourth of a cache. */
 static unsigned long largest_object(uint64_t size)
 {
@@ -63,8 +78,9 @@ static void squid_peer(struct buffer *text, const char *name, const char *addres
 {
 	int host = (int)strcspn(address, ":");
 
-	buffer_format(text, "cache_peer %.*s parent %s 0 no-query no-digest%s name=%s\n", host,
-		      address, address + host + 1, server ? " originserver" : "", name);
+	buffer_format(text,
+		      "cache_peer %.*s parent %s 0 no-query no-digest login=PASSTHRU%s name=%s\n",
+		      host, address, address + host + 1, server ? " originserver" : "", name);
 }
 
 static void squid_configure(const struct server *server, struct buffer *text)
@@ -109,6 +125,10 @@ static void squid_configure(const struct server *server, struct buffer *text)
 		buffer_format(text, "cache_dir ufs %s/cache/%s.objects %lu %d %d\n", base, host,
 			      (unsigned long)((cache->disk + MIB - 1) / MIB), SQUID_FOLDERS,
 			      SQUID_FOLDERS);
+	without_unkeyed(text, "request_header_access %s deny all\n");
+	/* A page that sets a cookie is mostly one user's (RFC 6265, 5.3 lets it be shared). */
+	buffer_text(text, "acl personal rep_header Set-Cookie .\n"
+			  "store_miss deny personal\n");
 	/* The gap: the list of its objects, which `lab storage` asks for, never ends when it is
 	 * longer than what Squid reads ahead (16 KB by default). */
 	buffer_format(text,
@@ -179,17 +199,21 @@ static void nginx_cache_configure(const struct server *server, struct buffer *te
 		      "      proxy_pass http://$where;\n"
 		      "      proxy_http_version 1.1;\n"
 		      "      proxy_set_header Connection \"\";\n"
-		      "      proxy_set_header Host $host;\n"
-		      "      proxy_hide_header X-Node;\n"
-		      "      proxy_cache objects;\n"
-		      "      proxy_cache_key $host$request_uri;\n"
-		      "      proxy_cache_lock on;\n"
-		      "      proxy_cache_revalidate on;\n"
-		      "    }\n"
-		      "  }\n"
-		      "}\n",
+		      "      proxy_set_header Host $host;\n",
 		      base, host, base, host, (unsigned long)(cache->memory + cache->disk),
 		      cache->origin, upstream(cache, address), cache->port, cache->port, host);
+	without_unkeyed(text, "      proxy_set_header %s \"\";\n");
+	/* nginx by itself shares what one user's Authorization got (RFC 9111, 3.5 forbids). */
+	buffer_text(text, "      proxy_hide_header X-Node;\n"
+			  "      proxy_cache objects;\n"
+			  "      proxy_cache_key $host$request_uri;\n"
+			  "      proxy_cache_lock on;\n"
+			  "      proxy_cache_revalidate on;\n"
+			  "      proxy_cache_bypass $http_authorization;\n"
+			  "      proxy_no_cache $http_authorization;\n"
+			  "    }\n"
+			  "  }\n"
+			  "}\n");
 }
 
 /* ---- Varnish ---- */
@@ -209,15 +233,16 @@ static void varnish_configure(const struct server *server, struct buffer *text)
 	buffer_text(text, "vcl 4.1;\n");
 	varnish_backend(text, "origin", server->cache->origin);
 	varnish_backend(text, "reader", upstream(server->cache, address));
+	buffer_text(text, "sub vcl_recv {\n"
+			  "  if (req.url == \"/health\") { return (synth(200)); }\n"
+			  "  # A distiller reads only.\n"
+			  "  if (req.method == \"GET\" || req.method == \"HEAD\") {\n"
+			  "    set req.backend_hint = reader;\n"
+			  "  } else {\n"
+			  "    set req.backend_hint = origin;\n"
+			  "  }\n");
+	without_unkeyed(text, "  unset req.http.%s;\n");
 	buffer_format(text,
-		      "sub vcl_recv {\n"
-		      "  if (req.url == \"/health\") { return (synth(200)); }\n"
-		      "  # A distiller reads only.\n"
-		      "  if (req.method == \"GET\" || req.method == \"HEAD\") {\n"
-		      "    set req.backend_hint = reader;\n"
-		      "  } else {\n"
-		      "    set req.backend_hint = origin;\n"
-		      "  }\n"
 		      "}\n"
 		      "sub vcl_deliver { set resp.http.X-Node = \"%s\"; }\n"
 		      "sub vcl_synth { set resp.http.X-Node = \"%s\"; }\n",

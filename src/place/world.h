@@ -18,7 +18,10 @@ struct place_world {
 	struct place_state *states;   /* PLACE_POOLS_MAX */
 	struct place_load *loads;     /* PLACE_NODES_MAX + PLACE_POOLS_MAX */
 	__u32 members_room, table_room;
-	struct place_targets *targets; /* NULL: central policies remember nothing */
+	struct place_targets *targets; /* NULL: central policies remember nothing, or: */
+	/* Where the kernel holds the targets: a copy of one, good until the next call, for who only
+	 * looks (PLACE_PEEK). NULL: nowhere. */
+	struct place_target *(*peek)(const struct place_target_key *key);
 };
 
 /* The thread's world; NULL at first. */
@@ -66,7 +69,9 @@ INLINE struct place_load *place_load_at(__u32 node)
 
 INLINE struct place_target *place_target_find(const struct place_target_key *key)
 {
-	return place_world->targets ? targets_find(place_world->targets, key) : NULL;
+	if (place_world->targets)
+		return targets_find(place_world->targets, key);
+	return place_world->peek ? place_world->peek(key) : NULL;
 }
 
 INLINE struct place_target *place_target_add(const struct place_target_key *key,

@@ -73,6 +73,9 @@ INLINE int order_change(const struct slow_order *order)
 	if (order->action == SLOW_LOSE) {
 		if (holds)
 			flow->owner.state = FRONT_ENDED;
+	} else if (order->action == SLOW_KILL) {
+		if (holds)
+			flow->owner.state = FRONT_LOST;
 	} else if (holds && flow->owner.state == FRONT_SLOW) {
 		if (order->action == SLOW_ACKED)
 			flow->owner.flags |= FRONT_ACKED;

@@ -315,7 +315,7 @@ SUBPROGRAM int peer_message(struct xdp_md *ctx, __u32 at, __u32 length)
 		now = tick_now();
 		bpf_spin_lock(&flow->lock);
 		owns = peer_owns(flow, header);
-		if (owns) {
+		if (owns && flow->owner.state != FRONT_LOST) {
 			flow->owner.state = FRONT_ENDED;
 			flow->seen = now;
 		}

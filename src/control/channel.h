@@ -20,6 +20,12 @@
 #include <jansson.h>
 #include <uv.h>
 
+/* What a node says of a connection that the front wants killed. */
+#define KILL_DONE   "killed"
+#define KILL_OVER   "it was over"
+#define KILL_MOVED  "it has just moved to another node"
+#define KILL_FAILED "the kernel refused"
+
 struct channel;
 
 struct channel_events {

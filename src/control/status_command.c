@@ -12,7 +12,7 @@ struct options {
 	const char *cluster, *service, *client, *node, *method;
 	struct option_list headers;
 	uint64_t limit;
-	bool json, ended;
+	bool json, ended, kill, all;
 };
 
 static json_int_t number(const json_t *object, const char *key)
@@ -235,43 +235,84 @@ static const struct option_spec flows_options[] = {
 	{"node", 0, OPTION_TEXT, "NODE", "only those on this node", offsetof(struct options, node)},
 	{"ended", 0, OPTION_FLAG, NULL, "also those that are over but still remembered",
 	 offsetof(struct options, ended)},
-	{"limit", 'n', OPTION_COUNT, "N", "at most so many; 0 is all [100]",
+	{"limit", 'n', OPTION_COUNT, "N", "at most so many; 0 is all [100; with --kill all]",
 	 offsetof(struct options, limit)},
+	{"kill", 0, OPTION_FLAG, NULL,
+	 "end these: both sides get an RST. Needs --client, --node or --all",
+	 offsetof(struct options, kill)},
+	{"all", 0, OPTION_FLAG, NULL, "with --kill: every one", offsetof(struct options, all)},
 	{0},
 };
 
-static int run_flows(const struct command *self, int argc, char **argv)
+enum { LIMIT_UNSET = -1, LIST_LIMIT = 100 };
+
+static void print_flows(const json_t *answer, bool killed)
 {
-	struct options options = {.cluster = "lab", .limit = 100};
-	struct table *table;
-	json_t *answer, *flow;
+	struct table *table =
+		table_new(killed ? "CLIENT|TO|NODE|STATE|>AGE|RESULT"
+				 : "CLIENT|TO|NODE|STATE|REASON|>HANDOFFS|>AGE|>IDLE");
+	const json_t *flow;
 	size_t i;
 
+	json_array_foreach (json_object_get(answer, "flows"), i, flow)
+		if (killed)
+			table_row(table, "%s|%s|%s|%s|%.1f s|%s", text(flow, "client"),
+				  text(flow, "vip"), text(flow, "node"), text(flow, "state"),
+				  json_real_value(json_object_get(flow, "age")),
+				  text(flow, "result"));
+		else
+			table_row(table, "%s|%s|%s|%s|%s|%lld|%.1f s|%.1f s", text(flow, "client"),
+				  text(flow, "vip"), text(flow, "node"), text(flow, "state"),
+				  text(flow, "reason"), number(flow, "handoffs"),
+				  json_real_value(json_object_get(flow, "age")),
+				  json_real_value(json_object_get(flow, "idle")));
+	table_print(table, stdout);
+}
+
+static int run_flows(const struct command *self, int argc, char **argv)
+{
+	struct options options = {.cluster = "lab", .limit = (uint64_t)LIMIT_UNSET};
+	size_t left = 0;
+	json_t *answer;
+
 	command_parse(self, argc, argv, &options);
+	if (options.limit == (uint64_t)LIMIT_UNSET)
+		options.limit = options.kill ? 0 : LIST_LIMIT;
+	if (options.kill && !options.client && !options.node && !options.all)
+		return misused("--kill needs --client or --node, or --all for every connection");
+	if (options.kill && options.ended)
+		return misused("--ended lists what is over; there is nothing to --kill");
+	if (options.all && !options.kill)
+		return misused("--all goes with --kill");
 	answer = client_ask(options.cluster, "front",
-			    json_pack("{s:s, s:s*, s:s*, s:b, s:I}", "command", "flows", "client",
-				      options.client, "node", options.node, "ended", options.ended,
-				      "limit", (json_int_t)options.limit));
+			    json_pack("{s:s, s:s*, s:s*, s:b, s:b, s:I}", "command",
+				      options.kill ? "kill" : "flows", "client", options.client,
+				      "node", options.node, "ended", options.ended, "all",
+				      options.all, "limit", (json_int_t)options.limit));
 	if (!answer)
 		return EXIT_FAILED;
-	if (options.json)
-		return print_json(answer);
-	table = table_new("CLIENT|TO|NODE|STATE|REASON|>HANDOFFS|>AGE|>IDLE");
-	json_array_foreach (json_object_get(answer, "flows"), i, flow)
-		table_row(table, "%s|%s|%s|%s|%s|%lld|%.1f s|%.1f s", text(flow, "client"),
-			  text(flow, "vip"), text(flow, "node"), text(flow, "state"),
-			  text(flow, "reason"), number(flow, "handoffs"),
-			  json_real_value(json_object_get(flow, "age")),
-			  json_real_value(json_object_get(flow, "idle")));
-	table_print(table, stdout);
-	json_decref(answer);
-	return EXIT_DONE;
+	if (options.kill)
+		left = (size_t)number(answer, "left");
+	if (options.json) {
+		print_json(answer);
+	} else {
+		print_flows(answer, options.kill);
+		if (options.kill)
+			printf("%lld killed\n", number(answer, "killed"));
+		json_decref(answer);
+	}
+	return left ? failed("%zu connections were not killed; the list says why", left)
+		    : EXIT_DONE;
 }
 
 const struct command command_flows = {
 	.name = "flows",
 	.operands = "",
-	.summary = "List the connections and which node has each",
+	.summary = "List the connections and which node has each; or end some",
+	.description =
+		"Connections of http and tls services. With --kill their sockets are destroyed on "
+		"their nodes: the server sees an aborted connection, the client an RST. One that "
+		"moves to another node at that very moment is left and said to be.",
 	.options = flows_options,
 	.run = run_flows,
 };

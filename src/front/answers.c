@@ -243,13 +243,18 @@ static void flows(struct front *front, struct request *request, const json_t *me
 	request_answer(request, front_flows(front, message));
 }
 
+static void kill_flows(struct front *front, struct request *request, const json_t *message)
+{
+	kills_answer(front->kills, request, message);
+}
+
 static const struct {
 	const char *command;
 	void (*answer)(struct front *front, struct request *request, const json_t *message);
 } commands[] = {
 	{"status", status}, {"settle", settle}, {"where", where},     {"drain", drain},
 	{"ready", ready},   {"weight", weight}, {"node", edit_nodes}, {"service", edit_services},
-	{"reload", reload}, {"flows", flows},
+	{"reload", reload}, {"flows", flows},	{"kill", kill_flows},
 };
 
 void front_answer(struct request *request, const json_t *message, void *owner)

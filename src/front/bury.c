@@ -7,18 +7,13 @@
 #include "front/front.h"
 
 #include "base/fail.h"
-#include "control/endpoint.h"
-#include "control/segment.h"
 #include "wire/front.h"
 #include "wire/node.h"
 
 #include <bpf/bpf.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 enum { RUNS_MOST = 4096 }; /* each but the last empties a full ring buffer */
 
@@ -26,35 +21,15 @@ struct burial {
 	struct front *front;
 	struct ring_buffer *ring;
 	int program, checkpoints;
-	int raw4, raw6; /* -1: the kernel has no such family */
 	uint64_t unsent, told;
 };
 
 static int on_lost(void *owner, void *data, size_t size)
 {
 	struct burial *burial = owner;
-	const struct front_lost *lost = data;
-	struct segment reset;
-	uint8_t frame[SEGMENT_OVERHEAD];
-	struct sockaddr_storage to;
-	socklen_t to_length;
-	uint32_t length;
 
-	if (size < sizeof(*lost))
-		return 0;
-	reset = (struct segment){.from = lost->key.vip,
-				 .to = lost->key.client,
-				 .from_port = lost->key.vip_port,
-				 .to_port = lost->key.client_port,
-				 .seq = lost->seq,
-				 .ack = lost->ack,
-				 .flags = SEGMENT_RST | SEGMENT_ACK};
-	length = segment_make(&reset, frame) - SEGMENT_ETHERNET;
-	/* Raw sockets have no ports. */
-	to_length = endpoint_sockaddr(&(struct endpoint){.address = reset.to}, &to);
 	/* If it can't be sent the client learns at its next segment. */
-	if (sendto(to.ss_family == AF_INET ? burial->raw4 : burial->raw6, frame + SEGMENT_ETHERNET,
-		   length, MSG_DONTWAIT, (struct sockaddr *)&to, to_length) < 0)
+	if (size >= sizeof(struct front_lost) && !resets_send(&burial->front->resets, data))
 		burial->unsent++;
 	return 0;
 }
@@ -129,18 +104,6 @@ uint64_t burial_told(const struct burial *burial)
 	return burial->told;
 }
 
-static int open_raw(int family)
-{
-	int fd = socket(family, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
-
-	if (fd < 0)
-		log_line(LOG_LEVEL_WARNING,
-			 "no raw socket of IPv%d (%s): clients of a dead node learn of it at their "
-			 "next segment only",
-			 family == AF_INET ? 4 : 6, strerror(errno));
-	return fd;
-}
-
 struct burial *burial_start(struct front *front)
 {
 	struct burial *burial = calloc(1, sizeof(*burial));
@@ -160,17 +123,11 @@ struct burial *burial_start(struct front *front)
 		errno = error;
 		return NULL;
 	}
-	burial->raw4 = open_raw(AF_INET);
-	burial->raw6 = open_raw(AF_INET6);
 	return burial;
 }
 
 void burial_end(struct burial *burial)
 {
 	ring_buffer__free(burial->ring);
-	if (burial->raw4 >= 0)
-		close(burial->raw4);
-	if (burial->raw6 >= 0)
-		close(burial->raw6);
 	free(burial);
 }

@@ -12,10 +12,9 @@
 
 enum { BATCH = 1024 };
 
-static const char *const state_names[] = {[0] = "unknown",
-					  [FRONT_OPEN] = "open",
-					  [FRONT_CLOSING] = "closing",
-					  [FRONT_ENDED] = "ended"};
+static const char *const state_names[] = {
+	[0] = "unknown",	 [FRONT_OPEN] = "open", [FRONT_CLOSING] = "closing",
+	[FRONT_ENDED] = "ended", [FRONT_LOST] = "lost", [FRONT_SLOW] = "slow"};
 
 static const char *const reason_names[] = {
 #define X(name, text) [PLACE_REASON_##name] = text,
@@ -37,38 +36,41 @@ static const char *node_name(const struct front *front, uint32_t id)
 								 : "?";
 }
 
-static void take(const struct front *front, const struct filter *filter, const struct flow_key *key,
-		 const struct front_flow *flow, json_t *list)
+json_t *front_flow_json(const struct front *front, const struct flow_key *key,
+			const struct front_flow *flow)
 {
 	uint32_t tick = (uint32_t)(clock_now() >> FRONT_TICK_SHIFT);
 	struct endpoint client = {key->client, ntohs(key->client_port)};
 	struct endpoint vip = {key->vip, ntohs(key->vip_port)};
-	char client_text[ENDPOINT_TEXT], vip_text[ENDPOINT_TEXT], address[ADDRESS_TEXT];
-	unsigned int state = flow->owner.state <= FRONT_ENDED ? flow->owner.state : 0;
+	char client_text[ENDPOINT_TEXT], vip_text[ENDPOINT_TEXT];
+	unsigned int state = flow->owner.state <= FRONT_SLOW ? flow->owner.state : 0;
 
-	endpoint_text(&client, client_text);
-	endpoint_text(&vip, vip_text);
-	address_text(&key->client, address);
-	if ((state == FRONT_ENDED && !filter->ended) ||
-	    (filter->node && filter->node != flow->owner.node) ||
-	    (filter->client && strcmp(filter->client, client_text) &&
-	     strcmp(filter->client, address)))
-		return;
-	json_array_append_new(
-		list,
-		json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:b, s:s, s:f, s:f}", "client",
-			  client_text, "vip", vip_text, "node", node_name(front, flow->owner.node),
-			  "state", state_names[state], "generation",
-			  (json_int_t)flow->owner.generation, "handoffs",
-			  (json_int_t)flow->handoffs, "confirmed",
-			  flow->owner.flags & FRONT_CONFIRMED, "reason",
-			  reason_names[flow->reason < PLACE_REASON_COUNT ? flow->reason : 0], "age",
-			  (double)(uint32_t)(tick - flow->made) / (1e9 / (1 << FRONT_TICK_SHIFT)),
-			  "idle",
-			  (double)(uint32_t)(tick - flow->seen) / (1e9 / (1 << FRONT_TICK_SHIFT))));
+	return json_pack(
+		"{s:s, s:s, s:s, s:s, s:I, s:I, s:b, s:s, s:f, s:f}", "client",
+		endpoint_text(&client, client_text), "vip", endpoint_text(&vip, vip_text), "node",
+		node_name(front, flow->owner.node), "state", state_names[state], "generation",
+		(json_int_t)flow->owner.generation, "handoffs", (json_int_t)flow->handoffs,
+		"confirmed", flow->owner.flags & FRONT_CONFIRMED, "reason",
+		reason_names[flow->reason < PLACE_REASON_COUNT ? flow->reason : 0], "age",
+		(double)(uint32_t)(tick - flow->made) / (1e9 / (1 << FRONT_TICK_SHIFT)), "idle",
+		(double)(uint32_t)(tick - flow->seen) / (1e9 / (1 << FRONT_TICK_SHIFT)));
 }
 
-json_t *front_flows(const struct front *front, const json_t *message)
+static bool wanted(const struct filter *filter, const struct flow_key *key,
+		   const struct front_flow *flow)
+{
+	struct endpoint client = {key->client, ntohs(key->client_port)};
+	char client_text[ENDPOINT_TEXT], address[ADDRESS_TEXT];
+
+	if ((flow->owner.state == FRONT_ENDED && !filter->ended) ||
+	    (filter->node && filter->node != flow->owner.node))
+		return false;
+	return !filter->client || !strcmp(filter->client, endpoint_text(&client, client_text)) ||
+	       !strcmp(filter->client, address_text(&key->client, address));
+}
+
+int front_flows_each(const struct front *front, const json_t *message, flow_taker taker,
+		     void *owner)
 {
 	int map = bpf_object__find_map_fd_by_name(front->object, "flows");
 	const char *node = json_string_value(json_object_get(message, "node"));
@@ -78,36 +80,59 @@ json_t *front_flows(const struct front *front, const json_t *message)
 		.ended = json_is_true(json_object_get(message, "ended")),
 		.limit = json_integer_value(json_object_get(message, "limit")),
 	};
-	struct flow_key *keys = calloc(BATCH, sizeof(*keys));
-	struct front_flow *flows = calloc(BATCH, sizeof(*flows));
-	json_t *list = json_array();
+	struct flow_key *keys;
+	struct front_flow *flows;
 	__u32 at, next, *from = NULL;
+	json_int_t taken = 0;
+	int error = 0;
 
+	if (node && !filter.node)
+		return -ENOENT;
+	keys = calloc(BATCH, sizeof(*keys));
+	flows = calloc(BATCH, sizeof(*flows));
 	if (!keys || !flows)
 		abort();
-	if (node && !filter.node) {
-		json_decref(list);
-		list = NULL;
-	}
-	while (list) {
+	while (!error) {
 		LIBBPF_OPTS(bpf_map_batch_opts, options);
 		__u32 count = BATCH;
-		int error;
 
 		error = bpf_map_lookup_batch(map, from, &next, keys, flows, &count, &options);
 		if (error && errno != ENOENT)
 			break;
-		for (__u32 i = 0; i < count; i++)
-			if (!filter.limit || (json_int_t)json_array_size(list) < filter.limit)
-				take(front, &filter, &keys[i], &flows[i], list);
-		if (error)
-			break;
+		for (__u32 i = 0; i < count; i++) {
+			if ((filter.limit && taken >= filter.limit) ||
+			    !wanted(&filter, &keys[i], &flows[i]))
+				continue;
+			taker(owner, &keys[i], &flows[i]);
+			taken++;
+		}
 		at = next;
 		from = &at;
 	}
 	free(keys);
 	free(flows);
-	if (!list)
+	return 0;
+}
+
+struct listing {
+	const struct front *front;
+	json_t *list;
+};
+
+static void append(void *owner, const struct flow_key *key, const struct front_flow *flow)
+{
+	struct listing *listing = owner;
+
+	json_array_append_new(listing->list, front_flow_json(listing->front, key, flow));
+}
+
+json_t *front_flows(const struct front *front, const json_t *message)
+{
+	struct listing listing = {front, json_array()};
+
+	if (front_flows_each(front, message, append, &listing)) {
+		json_decref(listing.list);
 		return json_pack("{s:s}", "error", "no node has that name");
-	return json_pack("{s:o}", "flows", list);
+	}
+	return json_pack("{s:o}", "flows", listing.list);
 }

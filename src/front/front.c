@@ -211,6 +211,7 @@ static void stop(struct front *front)
 {
 	requests_end(front->requests);
 	checks_end(front->checks);
+	kills_end(front->kills);
 	peers_end(front->peers);
 	flow_sweep_end(front->sweep);
 	slow_path_end(front->slow);
@@ -287,6 +288,10 @@ static int run(struct front *front)
 		return failed("listening at %s for the nodes: %s",
 			      endpoint_text(&front->config.front.control, text),
 			      uv_strerror(error));
+	resets_open(&front->resets);
+	front->kills = kills_start(front);
+	if (!front->kills)
+		return failed_errno(errno, "a packet socket");
 	front->burial = burial_start(front);
 	if (!front->burial)
 		return failed_errno(errno, "taking the flows of dead nodes");
@@ -312,6 +317,7 @@ static int run(struct front *front)
 	if (front->web)
 		web_stop(front->web);
 	burial_end(front->burial);
+	resets_close(&front->resets);
 	front_release(front);
 	free(front->registry);
 	return EXIT_DONE;

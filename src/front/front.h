@@ -13,12 +13,15 @@
 #include "control/neighbors.h"
 #include "control/paths.h"
 #include "control/requests.h"
+#include "front/resets.h"
+#include "wire/front.h"
 
 #include <bpf/libbpf.h>
 #include <uv.h>
 
 struct burial;
 struct checks;
+struct kills;
 struct peers;
 struct flow_sweep;
 struct slow_path;
@@ -47,6 +50,8 @@ struct front {
 	struct checks *checks;
 	struct burial *burial;
 	struct peers *peers;
+	struct kills *kills;
+	struct resets resets;
 	struct flow_sweep *sweep;
 	struct slow_path *slow;
 	struct target_clock *targets;
@@ -89,6 +94,9 @@ uint64_t peers_version(const struct peers *peers, const char *node);
 /* What it said last of its load (borrowed, or NULL): [requests in service, received in all,
  * connections, how busy its processors are in 1/1000]. */
 const json_t *peers_load(const struct peers *peers, const char *node);
+
+/* Sends the node's daemon a message (taken over). Returns whether it is connected. */
+bool peers_send(struct peers *peers, const char *node, json_t *message);
 
 /* Answers `request` with `answer` (taken over), to which "version" and the list "late" are added,
  * as soon as every node goes by the registry's version, or after 2 s; "late" names those that
@@ -158,5 +166,30 @@ json_t *front_where(const struct front *front, const json_t *message);
 
 /* The answer to {"command": "flows"}. */
 json_t *front_flows(const struct front *front, const json_t *message);
+
+typedef void (*flow_taker)(void *owner, const struct flow_key *key, const struct front_flow *flow);
+
+/* Calls `taker` for each flow that the message's "client" (an address, with a port or without) and
+ * "node" let through, tombstones only with "ended", at most "limit" (0: all). Returns 0, or -ENOENT
+ * if no node has that name. */
+int front_flows_each(const struct front *front, const json_t *message, flow_taker taker,
+		     void *owner);
+
+/* A flow as people see it; a new reference. */
+json_t *front_flow_json(const struct front *front, const struct flow_key *key,
+			const struct front_flow *flow);
+
+/* ---- kill.c: ends connections by order ---- */
+
+struct kills *kills_start(struct front *front);
+void kills_end(struct kills *kills);
+
+/* Answers {"command": "kill", ...}: the same keys choose as for "flows", and "all" must be true if
+ * none does. The answer has "flows", each with its "result", "killed", how many were, and "left",
+ * how many go on. */
+void kills_answer(struct kills *kills, struct request *request, const json_t *message);
+
+/* A node's daemon says what became of some. */
+void kills_done(struct kills *kills, const json_t *message);
 
 #endif

@@ -80,6 +80,17 @@ uint64_t peers_version(const struct peers *peers, const char *node)
 	return peer ? peer->version : 0;
 }
 
+bool peers_send(struct peers *peers, const char *node, json_t *message)
+{
+	const struct peer *peer = find(peers, node);
+
+	if (peer)
+		channel_send(peer->channel, message);
+	else
+		json_decref(message);
+	return peer;
+}
+
 /* ---- settling ---- */
 
 static json_t *late(const struct peers *peers, uint64_t version)
@@ -324,6 +335,8 @@ static void on_message(struct channel *channel, const json_t *message, void *own
 				   json_string_value(json_object_get(message, "flows")));
 	if (!strcmp(type, "load"))
 		take_load(peer, message);
+	if (!strcmp(type, "killed"))
+		kills_done(peer->peers->front->kills, message);
 	/* A report of before the first snapshot may carry the version of another life. */
 	if (!strcmp(type, "applied")) {
 		peer->version = (uint64_t)json_integer_value(version);

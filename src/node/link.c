@@ -141,6 +141,8 @@ static void on_message(struct channel *channel, const json_t *message, void *own
 		on_snapshot(link, json_object_get(message, "snapshot"));
 	else if (!strcmp(type, "clock") && link->tries)
 		on_clock(link, message);
+	else if (!strcmp(type, "kill"))
+		channel_send(link->channel, node_kill(link->node, message));
 }
 
 static void on_ready(struct channel *channel, const char *peer, void *owner)

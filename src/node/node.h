@@ -121,6 +121,10 @@ int served_reload(struct served *served, char why[512]);
 /* What status and page show of it, a new reference; NULL if requests are not told of. */
 json_t *served_report(const struct served *served);
 
+/* kill.c: destroys the sockets of the flows that a "kill" of the front's names, each only in the
+ * generation that it names. Returns the answer, a new reference. */
+json_t *node_kill(const struct node *node, const json_t *message);
+
 /* report.c: what the node counts, as JSON (a new reference); and only what policies go by. */
 json_t *node_report(struct node *node);
 json_t *node_load(struct node *node);

@@ -108,6 +108,7 @@ WIRE_SIZE(struct node_service_counters, 160);
 	X(BARE, "bare", "segments sent as they came")                                              \
 	X(CONFIRMS, "confirms", "confirmations by an owner")                                       \
 	X(RELEASES, "releases", "flows that their owner says are over")                            \
+	X(KILLED, "killed", "connections ended by order (flows --kill)")                           \
 	X(ASTRAY, "astray", "segments that came back from a node that hasn't the flow")            \
 	X(ASTRAY_DROPPED, "astray_dropped", "of these, dropped: there was nowhere to send them")   \
 	X(FORGOTTEN, "forgotten", "flows reset because their owner has forgotten them")            \

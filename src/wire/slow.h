@@ -55,6 +55,8 @@ enum slow_action {
 	SLOW_END = 5,	/* the flow is over, no node has had it */
 	SLOW_LOSE = 6,	/* what was acknowledged can't be delivered: reset it */
 	SLOW_COUNT = 7, /* only count */
+	SLOW_KILL = 8,	/* of a flow in any state: its owner has reset it; whatever comes of it yet
+			 * gets an RST */
 };
 
 enum slow_flags {

@@ -179,7 +179,7 @@ static struct expected model_message(struct peer_model *peer, enum baton_type ty
 	}
 	if (owns && type == BATON_CONFIRM)
 		flow->confirmed = true;
-	if (owns && type == BATON_RELEASE)
+	if (owns && type == BATON_RELEASE && flow->state != LOST)
 		flow->state = ENDED;
 	if (!owns || type != BATON_RETURN || flow->state == ENDED)
 		return (struct expected){DROPPED, 0, -1};

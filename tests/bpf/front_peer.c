@@ -337,6 +337,27 @@ static void a_release_ends_the_flow(void **state)
 	assert_dropped(&in, FRONT_COUNT_STALE);
 }
 
+/* One whose client gets RSTs goes on getting them, whatever its owner says. */
+static void a_release_does_not_revive_a_lost_flow(void **state)
+{
+	struct client client = CLIENT;
+	struct frame segment, in;
+	struct front_flow flow;
+	struct flow_key key;
+	unsigned int owner;
+
+	(void)state;
+	owner = served(&client);
+	key = client_key(&client);
+	flow = front_flow(&client);
+	flow.owner.state = FRONT_LOST;
+	front_map_set(front->maps.flows, &key, &flow);
+	client_segment(&client, ACK, NULL, &segment);
+	message_make(message(&client, BATON_RELEASE, owner), &segment, &in);
+	assert_dropped(&in, FRONT_COUNT_RELEASES);
+	assert_int_equal(front_flow(&client).owner.state, FRONT_LOST);
+}
+
 static void astray_segments_find_the_owner(void **state)
 {
 	struct client client = CLIENT;
@@ -393,11 +414,17 @@ static void a_forgotten_flow_is_reset(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(a_return_names_the_next_owner),    T(the_front_chooses),
-		T(a_question_is_answered),	     T(only_the_owner_is_believed),
-		T(forged_and_old_headers),	     T(the_other_key),
-		T(a_confirmation_ends_the_wrapping), T(a_release_ends_the_flow),
-		T(astray_segments_find_the_owner),   T(a_forgotten_flow_is_reset),
+		T(a_return_names_the_next_owner),
+		T(the_front_chooses),
+		T(a_question_is_answered),
+		T(only_the_owner_is_believed),
+		T(forged_and_old_headers),
+		T(the_other_key),
+		T(a_confirmation_ends_the_wrapping),
+		T(a_release_ends_the_flow),
+		T(a_release_does_not_revive_a_lost_flow),
+		T(astray_segments_find_the_owner),
+		T(a_forgotten_flow_is_reset),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -262,6 +262,34 @@ static void what_is_not_http_is_pinned(void **state)
 	assert_int_equal(front_count(FRONT_COUNT_FALLBACK_NOT_HTTP), counted + 1);
 }
 
+/* The owner has ended the connection: its own word of that changes nothing more, and whatever the
+ * client sends yet is answered by an RST. */
+static void a_killed_flow_is_reset(void **state)
+{
+	__u64 counted = front_count(FRONT_COUNT_KILLED);
+	struct client client = CLIENT;
+	struct slow_order order;
+	struct frame in, out;
+	struct tcp_segment reset;
+
+	(void)state;
+	client_request(&client, GET);
+	order = order_of(&client, SLOW_KILL);
+	order.count = FRONT_COUNT_KILLED;
+	order.generation--;
+	assert_int_equal(carry_out(&order), -ESTALE);
+	assert_int_equal(front_flow(&client).owner.state, FRONT_OPEN);
+	order.generation++;
+	assert_int_equal(carry_out(&order), 0);
+	assert_int_equal(front_flow(&client).owner.state, FRONT_LOST);
+	assert_int_equal(front_count(FRONT_COUNT_KILLED), counted + 1);
+	client_segment(&client, ACK | PSH, GET, &in);
+	assert_int_equal(front_run(&in, &out), XDP_TX);
+	run_read_tcp(&out, &reset);
+	assert_int_equal(reset.flags, RST);
+	assert_int_equal(reset.seq, client.ack);
+}
+
 /* Orders that come too late: after a reset, for an older connection, for none. */
 static void late_orders_change_nothing(void **state)
 {
@@ -503,6 +531,7 @@ int main(void)
 		T(the_daemon_gets_every_segment),
 		T(orders_place_and_hand_over),
 		T(what_is_not_http_is_pinned),
+		T(a_killed_flow_is_reset),
 		T(late_orders_change_nothing),
 		T(ended_flows_leave_nothing),
 		T(without_room_the_client_decides),

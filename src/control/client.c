@@ -6,6 +6,7 @@
 #include "control/paths.h"
 
 #include <errno.h>
+#include <glob.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,20 +59,18 @@ static int receive_line(int fd, struct buffer *line)
 	}
 }
 
-int client_call(const char *cluster, const char *host, json_t *request, json_t **answer)
+/* One try, of the daemon whose socket is `path`. */
+static int call(const char *path, const json_t *request, json_t **answer)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	char *text = json_dumps(request, JSON_COMPACT);
 	struct buffer line = BUFFER_EMPTY;
-	char path[PATH_ROOM];
 	int fd, error;
 
-	json_decref(request);
 	if (!text)
 		abort();
 	buffer_format(&line, "%s\n", text);
 	free(text);
-	path_socket(path, cluster, host);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0) {
 		error = -errno;
@@ -97,6 +96,23 @@ out:
 	close(fd);
 no_socket:
 	buffer_release(&line);
+	return error;
+}
+
+int client_call(const char *cluster, const char *host, json_t *request, json_t **answer)
+{
+	char path[PATH_ROOM];
+	int error = call(path_socket(path, cluster, host), request, answer);
+	glob_t others;
+
+	/* Of several fronts each is on a host of its own, under its name. */
+	if ((error == -ENOENT || error == -ECONNREFUSED) && !strcmp(host, "front") &&
+	    !glob(path_socket(path, cluster, "front-*"), 0, NULL, &others)) {
+		for (size_t i = 0; i < others.gl_pathc && error; i++)
+			error = call(others.gl_pathv[i], request, answer);
+		globfree(&others);
+	}
+	json_decref(request);
 	return error;
 }
 

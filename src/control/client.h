@@ -4,7 +4,8 @@
 
 #include <jansson.h>
 
-/* Sends `request` (taken over) to the daemon of `host` ("front", "node-NAME") of the cluster and
+/* Sends `request` (taken over) to the daemon of `host` ("front": whichever front is here;
+ * "front-NAME", "node-NAME") of the cluster and
  * waits up to a minute for the answer. Returns 0 with *answer, a new reference, or: -ENOENT,
  * -ECONNREFUSED (no daemon there), -ETIMEDOUT, -EPROTO (the daemon went away or spoke nonsense) or
  * another -errno. */

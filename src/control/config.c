@@ -1,8 +1,8 @@
 #include "control/config.h"
 
-#include "control/config_source.h"
-
+#include "control/config_front.h"
 #include "control/config_rules.h"
+#include "control/config_source.h"
 #include "control/schema.h"
 #include "place/build.h"
 #include "wire/cluster.h"
@@ -19,7 +19,7 @@
 
 enum { FILE_MOST = 4 << 20 };
 
-/* ---- cluster, front ---- */
+/* ---- cluster ---- */
 
 static const struct field cluster_fields[] = {
 	{"name", FIELD_NAME, offsetof(struct config, name), CONFIG_NAME, .required = true},
@@ -28,56 +28,9 @@ static const struct field cluster_fields[] = {
 	{NULL},
 };
 
-static const struct field slow_fields[] = {
-	{"size", FIELD_COUNT, offsetof(struct config_slow, size), .least = 2048, .most = 32768},
-	{"time", FIELD_DURATION, offsetof(struct config_slow, time), .least = 0.5,
-	 .most = CONFIG_SLOW_TIME_MOST_S},
-	{"flows", FIELD_COUNT, offsetof(struct config_slow, flows), .least = 0, .most = 65536},
-	{NULL},
-};
-
-static void read_slow(struct schema *schema, const struct schema_node *node, void *at)
-{
-	schema_mapping(schema, node, slow_fields, at);
-}
-
-static const struct field front_fields[] = {
-	{"name", FIELD_NAME, offsetof(struct config_front, name), CONFIG_NAME},
-	{"address", FIELD_ADDRESS, offsetof(struct config_front, address), .required = true},
-	{"address6", FIELD_ADDRESS, offsetof(struct config_front, address6)},
-	{"interface", FIELD_NAME, offsetof(struct config_front, interface), IFNAMSIZ,
-	 .required = true},
-	{"xdp", FIELD_CHOICE, offsetof(struct config_front, xdp), .choices = CONFIG_XDPS},
-	{"flows", FIELD_COUNT, offsetof(struct config_front, flows), .least = 1024,
-	 .most = 64 << 20},
-	{"idle", FIELD_DURATION, offsetof(struct config_front, idle), .least = 10,
-	 .most = 7 * 86400},
-	{"who_has", FIELD_COUNT, offsetof(struct config_front, who_has), .least = 0,
-	 .most = 1000000},
-	{"control", FIELD_ENDPOINT, offsetof(struct config_front, control)},
-	{"http", FIELD_ENDPOINT, offsetof(struct config_front, http)},
-	{"slow_path", FIELD_OTHER, offsetof(struct config_front, slow), .read = read_slow},
-	{NULL},
-};
-
 static void read_cluster(struct schema *schema, const struct schema_node *node, void *at)
 {
 	schema_mapping(schema, node, cluster_fields, at);
-}
-
-static void read_front(struct schema *schema, const struct schema_node *node, void *at)
-{
-	struct config_front *front = at;
-
-	front->line = schema_line(node);
-	schema_mapping(schema, node, front_fields, front);
-	if (address_is_zero(&front->address))
-		return;
-	if (!address_is_zero(&front->address6) && address_is_ipv4(&front->address6))
-		schema_error(schema, front->line, "address6",
-			     "is an IPv4 address; that one belongs under 'address'");
-	if (!front->control.port)
-		front->control = (struct endpoint){front->address, 7701};
 }
 
 /* ---- nodes ---- */
@@ -367,8 +320,8 @@ struct reading {
 static const struct field file_fields[] = {
 	{"cluster", FIELD_OTHER, offsetof(struct reading, config), .required = true,
 	 .read = read_cluster},
-	{"front", FIELD_OTHER, offsetof(struct reading, config.front), .required = true,
-	 .read = read_front},
+	{"front", FIELD_OTHER, offsetof(struct reading, config), .read = config_front_read},
+	{"fronts", FIELD_OTHER, offsetof(struct reading, config), .read = config_fronts_read},
 	{"nodes", FIELD_OTHER, offsetof(struct reading, config), .required = true,
 	 .read = read_nodes},
 	{"services", FIELD_OTHER, offsetof(struct reading, services), .required = true,
@@ -381,14 +334,7 @@ int config_parse(struct config *config, const char *name, const char *text, size
 		 struct buffer *errors)
 {
 	size_t before = errors->length;
-	struct reading reading = {.config = {.port = BATON_PORT,
-					     .front = {.name = "front",
-						       .flows = 1 << 20,
-						       .who_has = 10000,
-						       .idle = 3600ull * 1000000000,
-						       .slow = {.size = 16384,
-								.time = 10ull * 1000000000,
-								.flows = 4096}}}};
+	struct reading reading = {.config = {.port = BATON_PORT}};
 	struct schema *schema;
 
 	memset(config, 0, sizeof(*config));
@@ -401,6 +347,7 @@ int config_parse(struct config *config, const char *name, const char *text, size
 			     "'services' belong in it");
 	} else {
 		schema_mapping(schema, schema_root(schema), file_fields, &reading);
+		config_fronts_check(schema, &reading.config);
 		if (reading.services.list)
 			read_services(schema, reading.services.list, &reading.config);
 	}

@@ -5,6 +5,7 @@
 
 #include "base/buffer.h"
 #include "control/endpoint.h"
+#include "wire/cluster.h"
 #include "wire/rules.h"
 
 #include <net/if.h>
@@ -59,6 +60,7 @@ enum { CONFIG_SOURCE_TEXT = 64 };
 
 struct config_front {
 	char name[CONFIG_NAME];
+	uint32_t number; /* among the cluster's fronts, from 0: its place in the file */
 	char interface[IFNAMSIZ];
 	struct address address, address6; /* zero: none */
 	int xdp;			  /* enum xdp_choice */
@@ -148,7 +150,9 @@ struct config {
 	char name[CONFIG_NAME];
 	char key_file[256];
 	uint32_t port; /* UDP, of the Baton header */
-	struct config_front front;
+	struct config_front fronts[FRONTS_MAX];
+	unsigned int front_count;
+	struct config_front front; /* the one that this host is; the first if it is none */
 	struct config_node *nodes;
 	unsigned int node_count;
 	struct config_service *services;
@@ -174,6 +178,9 @@ int config_source_parse(const char *text, struct config_source *source);
 
 /* The same as text, of CONFIG_SOURCE_TEXT bytes at most. Returns text. */
 char *config_source_text(const struct config_source *source, char *text);
+
+/* Makes `front` the one of that name. Returns whether there is one. */
+bool config_front_choose(struct config *config, const char *name);
 
 /* NULL if there is none of that name. */
 const struct config_node *config_node_named(const struct config *config, const char *name);

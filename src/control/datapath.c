@@ -628,7 +628,6 @@ uint32_t datapath_pool_slot(uint32_t service)
 
 int datapath_publish(struct datapath *datapath, const struct registry *registry)
 {
-	struct node_entry *front = &datapath->cluster.fronts[0];
 	int error;
 
 	datapath->cluster.node_most = 0;
@@ -647,11 +646,15 @@ int datapath_publish(struct datapath *datapath, const struct registry *registry)
 	}
 	datapath->cluster.port = htons((uint16_t)registry->port);
 	datapath->cluster.idle_s = (__u32)(registry->idle / NS_PER_S);
-	if (!address_equal(&front->address, &registry->front)) {
-		memset(front, 0, sizeof(*front));
-		front->address = registry->front;
+	for (int i = 0; i < FRONTS_MAX; i++) {
+		struct node_entry *front = &datapath->cluster.fronts[i];
+
+		if (!address_equal(&front->address, &registry->fronts[i])) {
+			memset(front, 0, sizeof(*front));
+			front->address = registry->fronts[i];
+		}
+		front->state = address_is_zero(&front->address) ? NODE_ABSENT : NODE_UP;
 	}
-	front->state = NODE_UP;
 	error = write_nodes(datapath);
 	if (!error)
 		error = datapath_refresh(datapath);

@@ -55,9 +55,8 @@ static void set_sources(json_t *object, const char *key, const struct config_ser
 	json_decref(list);
 }
 
-static json_t *front_section(const struct config *config)
+static json_t *front_section(const struct config_front *front)
 {
-	const struct config_front *front = &config->front;
 	json_t *object = json_pack("{s:s, s:s, s:I}", "name", front->name, "interface",
 				   front->interface, "flows", (json_int_t)front->flows);
 	json_t *slow;
@@ -175,7 +174,7 @@ static json_t *service_section(const struct registry *registry, uint32_t id)
 
 json_t *document_make(const struct registry *registry, const struct config *config)
 {
-	json_t *nodes = json_array(), *services = json_array();
+	json_t *nodes = json_array(), *services = json_array(), *fronts = json_array();
 
 	for (uint32_t id = 1; id < NODES_MAX; id++)
 		if (registry->nodes[id].used)
@@ -183,9 +182,11 @@ json_t *document_make(const struct registry *registry, const struct config *conf
 	for (uint32_t id = 0; id < CONFIG_SERVICES; id++)
 		if (registry->services[id].used)
 			json_array_append_new(services, service_section(registry, id));
+	for (unsigned int i = 0; i < config->front_count; i++)
+		json_array_append_new(fronts, front_section(&config->fronts[i]));
 	return json_pack("{s:{s:s, s:s, s:i}, s:o, s:o, s:o}", "cluster", "name", config->name,
-			 "key_file", config->key_file, "port", config->port, "front",
-			 front_section(config), "nodes", nodes, "services", services);
+			 "key_file", config->key_file, "port", config->port, "fronts", fronts,
+			 "nodes", nodes, "services", services);
 }
 
 json_t *document_find(json_t *document, const char *list, const char *name, size_t *index)

@@ -289,6 +289,18 @@ static bool configure_services(struct registry *registry, const struct config *c
 	return changed;
 }
 
+static bool configure_fronts(struct registry *registry, const struct config *config)
+{
+	struct address fronts[FRONTS_MAX] = {0};
+	bool changed;
+
+	for (unsigned int i = 0; i < config->front_count; i++)
+		fronts[i] = config->fronts[i].address;
+	changed = memcmp(fronts, registry->fronts, sizeof(fronts)) != 0;
+	memcpy(registry->fronts, fronts, sizeof(fronts));
+	return changed;
+}
+
 bool registry_configure(struct registry *registry, const struct config *config)
 {
 	uint64_t version = registry->version;
@@ -296,14 +308,11 @@ bool registry_configure(struct registry *registry, const struct config *config)
 	bool changed;
 
 	changed = strcmp(registry->cluster, config->name) || registry->port != config->port ||
-		  registry->idle != config->front.idle ||
-		  !address_equal(&registry->front, &config->front.address) ||
-		  !address_equal(&registry->front6, &config->front.address6);
+		  registry->idle != config->front.idle;
 	memcpy(registry->cluster, config->name, sizeof(registry->cluster));
 	registry->port = config->port;
 	registry->idle = config->front.idle;
-	registry->front = config->front.address;
-	registry->front6 = config->front.address6;
+	changed |= configure_fronts(registry, config);
 	changed |= configure_nodes(registry, config, ids);
 	changed |= configure_services(registry, config, ids);
 	registry->version = version + changed;
@@ -422,7 +431,7 @@ static json_t *json_service(const struct registry *registry, uint32_t id)
 
 json_t *registry_snapshot(const struct registry *registry)
 {
-	json_t *nodes = json_array(), *services = json_array();
+	json_t *nodes = json_array(), *services = json_array(), *fronts = json_array();
 
 	for (uint32_t id = 1; id < NODES_MAX; id++) {
 		const struct registry_node *node = &registry->nodes[id];
@@ -438,12 +447,12 @@ json_t *registry_snapshot(const struct registry *registry)
 	for (uint32_t id = 0; id < CONFIG_SERVICES; id++)
 		if (registry->services[id].used)
 			json_array_append_new(services, json_service(registry, id));
-	return json_pack("{s:s, s:I, s:i, s:i, s:I, s:o, s:o, s:o, s:o}", "cluster",
-			 registry->cluster, "version", (json_int_t)registry->version, "id_next",
-			 registry->id_next, "port", registry->port, "idle",
-			 (json_int_t)registry->idle, "front", json_address(&registry->front),
-			 "front6", json_address(&registry->front6), "nodes", nodes, "services",
-			 services);
+	for (int i = 0; i < FRONTS_MAX; i++)
+		json_array_append_new(fronts, json_address(&registry->fronts[i]));
+	return json_pack("{s:s, s:I, s:i, s:i, s:I, s:o, s:o, s:o}", "cluster", registry->cluster,
+			 "version", (json_int_t)registry->version, "id_next", registry->id_next,
+			 "port", registry->port, "idle", (json_int_t)registry->idle, "fronts",
+			 fronts, "nodes", nodes, "services", services);
 }
 
 static bool copy_text(char *to, size_t room, const char *from)
@@ -587,20 +596,22 @@ static bool restore_service(struct registry *registry, json_t *json)
 int registry_restore(struct registry *registry, const json_t *snapshot)
 {
 	struct registry *fresh = registry_new();
-	json_t *nodes, *services, *front, *front6, *item;
+	json_t *nodes, *services, *fronts, *item;
 	json_int_t version, idle;
 	const char *cluster;
 	int port, id_next, error = -EINVAL;
 	size_t index;
 
-	if (json_unpack((json_t *)snapshot, "{s:s, s:I, s:i, s:i, s:I, s:o, s:o, s:o, s:o}",
-			"cluster", &cluster, "version", &version, "id_next", &id_next, "port",
-			&port, "idle", &idle, "front", &front, "front6", &front6, "nodes", &nodes,
-			"services", &services) ||
+	if (json_unpack((json_t *)snapshot, "{s:s, s:I, s:i, s:i, s:I, s:o, s:o, s:o}", "cluster",
+			&cluster, "version", &version, "id_next", &id_next, "port", &port, "idle",
+			&idle, "fronts", &fronts, "nodes", &nodes, "services", &services) ||
 	    version < 0 || idle < 0 || port < 1 || port > 65535 || id_next < 1 ||
 	    id_next >= NODES_MAX || !copy_text(fresh->cluster, sizeof(fresh->cluster), cluster) ||
-	    !read_address(front, &fresh->front) || !read_address(front6, &fresh->front6))
+	    json_array_size(fronts) > FRONTS_MAX)
 		goto out;
+	json_array_foreach (fronts, index, item)
+		if (!read_address(item, &fresh->fronts[index]))
+			goto out;
 	fresh->version = (uint64_t)version;
 	fresh->idle = (uint64_t)idle;
 	fresh->port = (uint32_t)port;

@@ -40,8 +40,8 @@ struct registry_service {
 struct registry {
 	char cluster[CONFIG_NAME];
 	uint32_t port;
-	uint64_t idle; /* ns */
-	struct address front, front6;
+	uint64_t idle;			   /* ns */
+	struct address fronts[FRONTS_MAX]; /* by number; zero: none */
 	uint64_t version; /* of the last change; 0: made from a file, known to nobody else */
 	uint32_t id_next; /* where the search for a free node id begins */
 	struct registry_node nodes[NODES_MAX];

@@ -18,13 +18,16 @@
 #include <string.h>
 
 struct options {
-	const char *file;
+	const char *file, *name;
 	bool check, detach, verbose;
 };
 
 static const struct option_spec option_specs[] = {
 	{"config", 'c', OPTION_TEXT, "FILE", "the cluster's configuration",
 	 offsetof(struct options, file)},
+	{"name", 'n', OPTION_TEXT, "NAME",
+	 "which of its fronts this is, if it has several [the host's name]",
+	 offsetof(struct options, name)},
 	{"check", 0, OPTION_FLAG, NULL, "check the configuration and key, and exit",
 	 offsetof(struct options, check)},
 	{"detach", 0, OPTION_FLAG, NULL, "take the program out of the kernel, and exit",
@@ -97,7 +100,7 @@ static void watch_nodes(struct front *front)
 
 static int publish(struct front *front)
 {
-	struct datapath_host host = {.self = BATON_FRONT(0),
+	struct datapath_host host = {.self = BATON_FRONT(front->config.front.number),
 				     .address4 = front->config.front.address,
 				     .address6 = front->config.front.address6};
 
@@ -130,6 +133,7 @@ static bool same_place(const struct config *now, const struct config *then, stru
 		strcmp(now->name, then->name)			      ? "cluster name"
 		: now->port != then->port			      ? "cluster port"
 		: strcmp(now->front.interface, then->front.interface) ? "interface"
+		: now->front.number != then->front.number	      ? "place among the fronts"
 		: now->front.flows != then->front.flows		      ? "flows"
 		: memcmp(&now->front.control, &then->front.control, sizeof(now->front.control))
 			? "control"
@@ -156,6 +160,11 @@ bool front_reload(struct front *front, const char *text, struct buffer *errors)
 		error = config_read(&config, front->file, errors);
 	if (!error && !text)
 		error = config_keys_read(config.key_file, &keys, errors);
+	if (!error && !config_front_choose(&config, front->config.front.name)) {
+		buffer_format(errors, "no front is called '%s' any more; restart the daemon\n",
+			      front->config.front.name);
+		error = -EINVAL;
+	}
 	if (error || !same_place(&front->config, &config, errors)) {
 		config_release(&config);
 		return false;
@@ -165,6 +174,7 @@ bool front_reload(struct front *front, const char *text, struct buffer *errors)
 		datapath_keys(front->datapath, &keys);
 		config_release(&front->config);
 		front->config = config;
+		datapath_asks(front->datapath, config.front.who_has, config.front_count > 1, false);
 	}
 	if (registry_configure(front->registry, &config) || !text)
 		front_changed(front);
@@ -260,7 +270,7 @@ static int run(struct front *front)
 	/* The control socket first: whoever has it is the one daemon. Nothing is answered before
 	 * the loop runs. */
 	uv_loop_init(&front->loop);
-	path_socket(path, front->config.name, "front");
+	path_socket(path, front->config.name, front->host);
 	error = requests_serve(&front->loop, path, front_answer, front, &front->requests);
 	if (error == -EADDRINUSE)
 		return failed("%s: a daemon of this front is running; end it first", path);
@@ -273,7 +283,7 @@ static int run(struct front *front)
 	datapath_keys(front->datapath, &front->keys);
 	if (!datapath_was_ready(front->datapath))
 		datapath_clock(front->datapath, daemon_clock_offset());
-	datapath_asks(front->datapath, front->config.front.who_has, false,
+	datapath_asks(front->datapath, front->config.front.who_has, front->config.front_count > 1,
 		      !datapath_was_ready(front->datapath));
 	front->neighbors = neighbors_new(&front->loop, on_hop, front);
 	if (!front->neighbors)
@@ -307,8 +317,8 @@ static int run(struct front *front)
 	uv_signal_init(&front->loop, &front->hangup);
 	front->hangup.data = front;
 	uv_signal_start(&front->hangup, on_hangup, SIGHUP);
-	log_line(LOG_LEVEL_INFO, "front of cluster %s: XDP attached to %s (%s mode), nodes at %s",
-		 front->config.name, front->config.front.interface,
+	log_line(LOG_LEVEL_INFO, "%s of cluster %s: XDP attached to %s (%s mode), nodes at %s",
+		 front->config.front.name, front->config.name, front->config.front.interface,
 		 front->native ? "native" : "generic",
 		 endpoint_text(&front->config.front.control, text));
 	start_web(front);
@@ -321,6 +331,28 @@ static int run(struct front *front)
 	front_release(front);
 	free(front->registry);
 	return EXIT_DONE;
+}
+
+/* Which of the fronts this host is. Returns 0, or EXIT_USAGE with a line on stderr. */
+static int choose(struct front *front, const char *name)
+{
+	struct config *config = &front->config;
+
+	if (name || config->front_count > 1) {
+		if (!name)
+			name = daemon_host_name();
+		if (!config_front_choose(config, name))
+			return misused("%s: no front is called '%s'; give one of its names with "
+				       "--name",
+				       front->file, name);
+	}
+	if (config->front.number)
+		snprintf(front->host, sizeof(front->host), "front-%s", config->front.name);
+	else
+		strcpy(front->host, "front");
+	path_pins(front->pins, config->name, front->host);
+	path_state(front->state, config->name, front->host);
+	return 0;
 }
 
 static int command(const struct command *self, int argc, char **argv)
@@ -337,8 +369,9 @@ static int command(const struct command *self, int argc, char **argv)
 	if (error)
 		return error;
 	front.file = options.file;
-	path_pins(front.pins, front.config.name, "front");
-	path_state(front.state, front.config.name, "front");
+	error = choose(&front, options.name);
+	if (error)
+		goto out;
 	if (options.detach) {
 		error = daemon_detach(front.pins, front.state);
 	} else if (options.check) {
@@ -348,6 +381,7 @@ static int command(const struct command *self, int argc, char **argv)
 	} else {
 		error = run(&front);
 	}
+out:
 	config_release(&front.config);
 	return error;
 }

@@ -35,7 +35,8 @@ struct front {
 	struct config_keys keys;
 	int ifindex;
 	unsigned char mac[6];
-	bool native; /* how XDP is attached */
+	bool native;		    /* how XDP is attached */
+	char host[CONFIG_NAME + 8]; /* "front", or "front-NAME" of any but the first */
 	char pins[PATH_ROOM], state[PATH_ROOM];
 	uint64_t started; /* clock_now() */
 

@@ -28,6 +28,28 @@ char *topology_netns(const struct topology *topology, const char *host, char *te
 	return text;
 }
 
+char *topology_front(unsigned int number, char *text)
+{
+	if (number > 1)
+		snprintf(text, 32, "front%u", number);
+	else
+		strcpy(text, "front");
+	return text;
+}
+
+/* The origin lies between the first and the second. */
+char *topology_front_address(unsigned int number, char *text)
+{
+	snprintf(text, 32, "10.77.0.%u", number > 1 ? 2 + number : 2);
+	return text;
+}
+
+char *topology_front_address6(unsigned int number, char *text)
+{
+	snprintf(text, 32, "fd77::%u", number > 1 ? 2 + number : 2);
+	return text;
+}
+
 char *topology_node_address(unsigned int number, char *text)
 {
 	snprintf(text, 32, "10.77.0.%u", 10 + number);
@@ -92,13 +114,13 @@ static int fill_checksums(void)
 }
 
 /* In a host's namespace: what a host of the cluster needs of the kernel. `context` says whether it
- * is a node: it has the VIP but does not answer ARP for it. */
+ * has the VIP but does not answer ARP for it. */
 static int settle(void *context)
 {
-	const bool *node = context;
+	const bool *silent = context;
 
 	return fill_checksums() || set("ipv4/conf/all/rp_filter", "0") ||
-	       (*node &&
+	       (*silent &&
 		(set("ipv4/conf/all/arp_ignore", "1") || set("ipv4/conf/all/arp_announce", "2")));
 }
 
@@ -131,14 +153,19 @@ static int pass_no_firewall(void *context)
 static int attach_pass(void *context)
 {
 	struct pass_bpf *skeleton = pass_bpf__open_and_load();
-	unsigned int port = if_nametoindex("p-front");
-	int error;
+	const struct topology *topology = context;
+	int error = 0;
 
-	(void)context;
 	if (!skeleton)
 		return failed_errno(errno, "lab: can't load the pass program");
-	error = bpf_xdp_attach((int)port, bpf_program__fd(skeleton->progs.pass), XDP_FLAGS_DRV_MODE,
-			       NULL);
+	for (unsigned int i = 1; i <= topology->fronts && !error; i++) {
+		char host[32], port[40];
+
+		snprintf(port, sizeof(port), "p-%s", topology_front(i, host));
+		error = bpf_xdp_attach((int)if_nametoindex(port),
+				       bpf_program__fd(skeleton->progs.pass), XDP_FLAGS_DRV_MODE,
+				       NULL);
+	}
 	pass_bpf__destroy(skeleton);
 	return error ? failed_errno(error,
 				    "lab: can't attach the pass program to the bridge's port")
@@ -149,7 +176,8 @@ static int attach_pass(void *context)
 static int add_host(const struct topology *topology, const char *host, const char *address,
 		    const char *address6)
 {
-	bool node = !strncmp(host, "node", 4), front = !strcmp(host, "front");
+	bool node = !strncmp(host, "node", 4), front = !strncmp(host, "front", 5);
+	bool silent = node || (front && topology->fronts > 1);
 	bool delayed = topology->impair || (topology->delay && !strcmp(host, "client")) ||
 		       (topology->origin_delay && !strcmp(host, "origin"));
 	char netns[NETNS_ROOM], bridge[NETNS_ROOM];
@@ -178,10 +206,10 @@ static int add_host(const struct topology *topology, const char *host, const cha
 	buffer_format(&lines,
 		      "link set lo up\naddr add %s/16 dev eth0\naddr add %s/64 dev eth0 nodad\n",
 		      address, address6);
-	if (node && !topology->nat)
+	if (silent && !topology->nat)
 		buffer_text(&lines, "addr add " LAB_VIP "/32 dev lo\naddr add " LAB_VIP6
 				    "/128 dev lo nodad\n");
-	if (front)
+	else if (front)
 		buffer_text(&lines, "addr add " LAB_VIP "/32 dev eth0\naddr add " LAB_VIP6
 				    "/128 dev eth0 nodad\n");
 	for (int i = 1; !strcmp(host, "client") && i <= LAB_CLIENT_ADDRESSES; i++)
@@ -197,8 +225,36 @@ static int add_host(const struct topology *topology, const char *host, const cha
 		error = ip_batch(netns, &lines);
 	buffer_release(&lines);
 	if (!error)
-		error = process_within(netns, settle, &node);
+		error = process_within(netns, settle, &silent);
 	return error ? -1 : 0;
+}
+
+/* Addresses and ports decide about the way, not addresses alone. */
+static int hash_ports(void *context)
+{
+	(void)context;
+	return set("ipv4/fib_multipath_hash_policy", "1") ||
+	       set("ipv6/fib_multipath_hash_policy", "1");
+}
+
+/* The client's ways to the VIP, one by each front, as a router would have them. */
+static int share_out(const struct topology *topology)
+{
+	struct buffer lines = BUFFER_EMPTY;
+	char netns[NETNS_ROOM], address[32];
+	int error;
+
+	topology_netns(topology, "client", netns, sizeof(netns));
+	buffer_text(&lines, "route add " LAB_VIP "/32");
+	for (unsigned int i = 1; i <= topology->fronts; i++)
+		buffer_format(&lines, " nexthop via %s", topology_front_address(i, address));
+	buffer_text(&lines, "\nroute add " LAB_VIP6 "/128");
+	for (unsigned int i = 1; i <= topology->fronts; i++)
+		buffer_format(&lines, " nexthop via %s", topology_front_address6(i, address));
+	buffer_text(&lines, "\n");
+	error = ip_batch(netns, &lines);
+	buffer_release(&lines);
+	return error ? error : process_within(netns, hash_ports, NULL);
 }
 
 int topology_up(const struct topology *topology)
@@ -219,9 +275,15 @@ int topology_up(const struct topology *topology)
 	if (!error)
 		error = process_within(bridge, pass_no_firewall, NULL);
 	if (error || add_host(topology, "client", "10.77.0.1", "fd77::1") ||
-	    add_host(topology, "front", "10.77.0.2", "fd77::2") ||
 	    add_host(topology, "origin", "10.77.0.3", "fd77::3"))
 		return -1;
+	for (unsigned int i = 1; i <= topology->fronts; i++) {
+		char host[32], address[32], address6[32];
+
+		if (add_host(topology, topology_front(i, host), topology_front_address(i, address),
+			     topology_front_address6(i, address6)))
+			return -1;
+	}
 	for (unsigned int i = 1; i <= topology->nodes; i++) {
 		char host[16], address[32], address6[32];
 
@@ -238,7 +300,9 @@ int topology_up(const struct topology *topology)
 		if (add_host(topology, topology->extra->items[i], address, address6))
 			return -1;
 	}
-	return process_within(bridge, attach_pass, NULL) ? -1 : 0;
+	if (topology->fronts > 1 && share_out(topology))
+		return -1;
+	return process_within(bridge, attach_pass, (void *)topology) ? -1 : 0;
 }
 
 bool topology_has(const char *lab, const char *host)

@@ -1,12 +1,15 @@
 /* The lab's network: hosts in network namespaces around one bridge.
  *
- *	client .0.1 ---+
+ *	client .0.1 ---+		frontN (N from 2) .0.(2+N)
  *	front  .0.2 ---+--- br0 (namespace "switch")
  *	origin .0.3 ---+
  *	nodeN .0.(10+N)+	10.77.0.0/16 and fd77::/64 on every host's eth0
  *
  * The VIP, 10.77.0.100 and fd77::100, is on every node's lo and on the front's eth0; the front
- * alone answers ARP and neighbour solicitations for it. Namespaces are called baton-LAB-HOST. */
+ * alone answers ARP and neighbour solicitations for it. Where there are several fronts it is on
+ * their lo too, nobody answers for it, and the client, which is its own router, has a route by each
+ * front and shares connections out among them by their addresses and ports. Namespaces are called
+ *baton-LAB-HOST. */
 #ifndef BATON_LAB_TOPOLOGY_H
 #define BATON_LAB_TOPOLOGY_H
 
@@ -16,11 +19,11 @@
 #define LAB_VIP6   "fd77::100"
 #define LAB_ORIGIN "10.77.0.3"
 
-enum { LAB_NODES_MAX = 64, LAB_NAME_MAX = 24, LAB_CLIENT_ADDRESSES = 16 };
+enum { LAB_NODES_MAX = 64, LAB_FRONTS_MAX = 4, LAB_NAME_MAX = 24, LAB_CLIENT_ADDRESSES = 16 };
 
 struct topology {
 	const char *lab;
-	unsigned int nodes;
+	unsigned int nodes, fronts;
 	const struct option_list *extra; /* further hosts, .0.201 and on; may be NULL */
 	/* These hosts' ports are left off the bridge, for a line; or all. */
 	bool delay, origin_delay, impair;
@@ -29,6 +32,11 @@ struct topology {
 
 /* "baton-LAB-HOST" into `text` of `room` bytes. Returns text. */
 char *topology_netns(const struct topology *topology, const char *host, char *text, size_t room);
+
+/* "front", "front2", ... for `number` from 1, and its addresses. `text` holds 32 bytes. */
+char *topology_front(unsigned int number, char *text);
+char *topology_front_address(unsigned int number, char *text);
+char *topology_front_address6(unsigned int number, char *text);
 
 /* The IPv4 and IPv6 address of node `number` (from 1). `text` holds 32 bytes. */
 char *topology_node_address(unsigned int number, char *text);

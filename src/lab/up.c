@@ -32,7 +32,7 @@ enum { READY_S = 30, RELAYED_PORT = 3128 };
 struct values {
 	const char *name, *policy, *server, *root, *place, *forward, *release, *log;
 	const char *origin, *distill, *xdp, *relay, *central;
-	uint64_t nodes, delay, origin_delay, memory, disk, flows;
+	uint64_t nodes, fronts, delay, origin_delay, memory, disk, flows;
 	struct option_list hosts, cpu, rate; /* hosts: room for one more */
 	bool bare, partition, query, proxy, impair, dynamic;
 };
@@ -42,6 +42,9 @@ static const struct option_spec options[] = {
 	 offsetof(struct values, name)},
 	{"nodes", 'n', OPTION_COUNT, "N", "how many nodes [4]", offsetof(struct values, nodes),
 	 .least = 1, .most = LAB_NODES_MAX},
+	{"fronts", 0, OPTION_COUNT, "N",
+	 "how many fronts; several share connections out as behind a router with equal routes [1]",
+	 offsetof(struct values, fronts), .least = 1, .most = LAB_FRONTS_MAX},
 	{"policy", 'p', OPTION_TEXT, "POLICY", "how requests are placed [hrw]",
 	 offsetof(struct values, policy)},
 	{"server", 0, OPTION_TEXT, "NAME,...",
@@ -161,6 +164,20 @@ static void add_tls(const struct values *values, struct buffer *text)
 		buffer_text(text, "]\n");
 }
 
+static void add_front(const struct values *values, unsigned int number, struct buffer *text)
+{
+	char address[32];
+
+	buffer_format(text, "  - name: %s\n", topology_front(number, address));
+	buffer_format(text, "    address: %s\n", topology_front_address(number, address));
+	buffer_format(text, "    address6: \"%s\"\n    interface: eth0\n    http: 127.0.0.1:7780\n",
+		      topology_front_address6(number, address));
+	if (values->xdp)
+		buffer_format(text, "    xdp: %s\n", values->xdp);
+	if (values->flows)
+		buffer_format(text, "    flows: %lu\n", values->flows);
+}
+
 static int write_config(const struct values *values)
 {
 	struct buffer text = BUFFER_EMPTY;
@@ -169,15 +186,10 @@ static int write_config(const struct values *values)
 
 	buffer_format(&text,
 		      "# Written by `baton lab up`.\n"
-		      "cluster:\n  name: %s\n  key_file: %s\n"
-		      "front:\n  name: front\n  address: 10.77.0.2\n  address6: \"fd77::2\"\n  "
-		      "interface: eth0\n"
-		      "  control: 10.77.0.2:7701\n  http: 127.0.0.1:7780\n",
+		      "cluster:\n  name: %s\n  key_file: %s\nfronts:\n",
 		      values->name, state_path(values->name, "key", key));
-	if (values->xdp)
-		buffer_format(&text, "  xdp: %s\n", values->xdp);
-	if (values->flows)
-		buffer_format(&text, "  flows: %lu\n", values->flows);
+	for (unsigned int i = 1; i <= values->fronts; i++)
+		add_front(values, i, &text);
 	buffer_text(&text, "nodes:\n");
 	for (unsigned int i = 1; i <= values->nodes; i++) {
 		buffer_format(&text, "  - {name: node%u, address: %s, ", i,
@@ -214,8 +226,14 @@ static void add_daemons(const struct values *values, json_t *list)
 	if (process_self(program))
 		strcpy(program, "baton");
 	state_path(values->name, "baton.yaml", config);
-	keeper_add(list, "front", "front", true,
-		   (const char *const[]){program, "front", "-c", config, NULL});
+	for (unsigned int i = 1; i <= values->fronts; i++) {
+		char host[32];
+
+		topology_front(i, host);
+		keeper_add(list, host, host, true,
+			   (const char *const[]){program, "front", "-c", config, "--name", host,
+						 NULL});
+	}
 	/* Or it would take the nodes of slow starters (Varnish compiles) for down a while later. */
 	keeper_behind(list);
 	for (unsigned int i = 1; i <= values->nodes; i++) {
@@ -228,15 +246,19 @@ static void add_daemons(const struct values *values, json_t *list)
 	}
 }
 
-/* How many nodes the front says are up and go by what it goes by, or -1 while it doesn't answer. */
-static int nodes_up(const char *lab)
+/* How many nodes a front says are up and go by what it goes by, or -1 while it doesn't answer. */
+static int nodes_up(const char *lab, unsigned int number)
 {
+	char host[32], daemon[64];
+
 	json_t *status = NULL, *node;
 	json_int_t version;
 	size_t i;
 	int up = 0;
 
-	if (client_call(lab, "front", json_pack("{s:s}", "command", "status"), &status))
+	snprintf(daemon, sizeof(daemon), number > 1 ? "front-%s" : "%s",
+		 topology_front(number, host));
+	if (client_call(lab, daemon, json_pack("{s:s}", "command", "status"), &status))
 		return -1;
 	version = json_integer_value(json_object_get(status, "version"));
 	json_array_foreach (json_object_get(status, "nodes"), i, node) {
@@ -280,7 +302,8 @@ static int await_one(const char *lab, const char *host, const char *what, unsign
 static int await(const struct values *values, const struct cache_options *cache)
 {
 	uint64_t end = clock_now() + READY_S * NS_PER_S;
-	char host[16], kind[SERVER_KIND];
+	char host[32], kind[SERVER_KIND];
+	unsigned int front = 1;
 	int up = 0;
 
 	for (unsigned int i = 0; i <= values->nodes; i++) {
@@ -295,15 +318,18 @@ static int await(const struct values *values, const struct cache_options *cache)
 			return -1;
 	}
 	while (!values->bare && clock_now() < end) {
-		up = nodes_up(values->name);
-		if (up == (int)values->nodes)
+		up = nodes_up(values->name, front);
+		if (up == (int)values->nodes && front == values->fronts)
 			break;
-		poll(NULL, 0, 20);
+		if (up == (int)values->nodes)
+			front++;
+		else
+			poll(NULL, 0, 20);
 	}
 	if (!values->bare && up != (int)values->nodes) {
 		failed("lab: %d of %u nodes are up after %d s", up > 0 ? up : 0,
 		       (unsigned int)values->nodes, READY_S);
-		show_log(values->name, "front");
+		show_log(values->name, topology_front(front, host));
 		show_log(values->name, "node1");
 		return -1;
 	}
@@ -327,7 +353,7 @@ static void add_line(const struct values *values, const char *host, uint64_t del
 
 static void add_lines(const struct values *values, json_t *list)
 {
-	char host[16];
+	char host[32];
 
 	if (values->impair || values->delay)
 		add_line(values, "client", values->delay, list);
@@ -335,7 +361,8 @@ static void add_lines(const struct values *values, json_t *list)
 		add_line(values, "origin", values->origin_delay, list);
 	if (!values->impair)
 		return;
-	add_line(values, "front", 0, list);
+	for (unsigned int i = 1; i <= values->fronts; i++)
+		add_line(values, topology_front(i, host), 0, list);
 	for (unsigned int i = 1; i <= values->nodes; i++) {
 		snprintf(host, sizeof(host), "node%u", i);
 		add_line(values, host, 0, list);
@@ -347,10 +374,14 @@ static void add_lines(const struct values *values, json_t *list)
 static int build(const struct values *values, const char *root, const char *origin_root,
 		 const struct cache_options *cache)
 {
-	struct topology topology = {
-		values->name,	      (unsigned int)values->nodes, &values->hosts,
-		values->delay > 0,    values->origin_delay > 0,	   values->impair,
-		through_front(values)};
+	struct topology topology = {.lab = values->name,
+				    .nodes = (unsigned int)values->nodes,
+				    .fronts = (unsigned int)values->fronts,
+				    .extra = &values->hosts,
+				    .delay = values->delay > 0,
+				    .origin_delay = values->origin_delay > 0,
+				    .impair = values->impair,
+				    .nat = through_front(values)};
 	struct bounds bounds = {&values->cpu, &values->rate};
 	json_t *list = json_array();
 	char kind[SERVER_KIND], part[STATE_ROOM];
@@ -483,7 +514,8 @@ static int run(const struct command *self, int argc, char **argv)
 				.forward = "direct",
 				.release = "rst",
 				.memory = 64 << 20,
-				.nodes = 4};
+				.nodes = 4,
+				.fronts = 1};
 	char path[STATE_ROOM], root[PATH_MAX], origin_root[PATH_MAX] = "", kind[SERVER_KIND];
 	char origin[64] = LAB_ORIGIN ":80";
 	struct cache_options cache = {.origin = origin, .distiller = 3180, .port = 80};
@@ -528,11 +560,15 @@ static int run(const struct command *self, int argc, char **argv)
 		values.hosts.items[values.hosts.count++] = CENTRAL;
 	for (unsigned int i = 0; i < values.hosts.count; i++)
 		if (!state_name_good(values.hosts.items[i]) || strlen(values.hosts.items[i]) > 12 ||
-		    !strncmp(values.hosts.items[i], "node", 4))
+		    !strncmp(values.hosts.items[i], "node", 4) ||
+		    !strncmp(values.hosts.items[i], "front", 5))
 			return misused("--host %s: a host's name has letters, digits, '_' and '.', "
 				       "at most 12, and "
-				       "does not begin with 'node'",
+				       "begins with neither 'node' nor 'front'",
 				       values.hosts.items[i]);
+	if (values.fronts > 1 && through_front(&values))
+		return misused("--fronts: with nat a connection's packets have to cross one and "
+			       "the same front");
 	if (values.bare && values.partition)
 		return misused("--partition goes by the cluster's policy; a --bare lab has none");
 	if (geteuid())

@@ -1,5 +1,9 @@
-/* The connection to the front's daemon: snapshots come, reports go, the clock is compared. When it
- * breaks it is made again, for ever; the programs go on by what they know. */
+/* The connections to the fronts' daemons, one to each: snapshots come, reports go, the clock is
+ * compared. One that breaks is made again, for ever; the programs go on by what they know.
+ *
+ * All fronts are told all. The node goes by one of them until its connection ends: if each were
+ * heard, fronts that see a node's health differently would make the nodes waver. One that comes
+ * back is not preferred, for it may have been cut off and know less than the others. */
 #include "node/node.h"
 
 #include "base/clock.h"
@@ -20,10 +24,13 @@ enum {
 };
 
 struct link {
+	struct link *next, *first; /* in the configuration's order */
+	const struct config_front *front;
 	struct node *node;
 	struct channel *channel;
 	uv_timer_t timer; /* to the next try, or to the next report */
-	bool up, said_lost;
+	bool up, said_lost, followed, ending;
+	json_t *snapshot; /* the last one of this connection */
 	bool by_load; /* a policy goes by load: the timer comes at each tick, not at each report */
 	uint64_t retry_ms;
 	unsigned int ticks, reports, tries;
@@ -55,7 +62,7 @@ static void on_clock(struct link *link, const json_t *message)
 	    (uint64_t)sent > now)
 		return;
 	way = now - (uint64_t)sent;
-	if (link->tries == CLOCK_TRIES || way < link->best) {
+	if (link->followed && (link->tries == CLOCK_TRIES || way < link->best)) {
 		link->best = way;
 		datapath_clock(link->node->datapath,
 			       (int64_t)cluster - (int64_t)((uint64_t)sent + way / 2));
@@ -105,28 +112,96 @@ static void start_ticking(struct link *link)
 	uv_timer_start(&link->timer, on_timer, pace, pace);
 }
 
-static void on_snapshot(struct link *link, const json_t *snapshot)
+static void tell_applied(struct link *link)
+{
+	channel_send(link->channel, json_pack("{s:s, s:O}", "type", "applied", "version",
+					      json_object_get(link->snapshot, "version")));
+}
+
+static void apply(struct link *link)
 {
 	struct node *node = link->node;
 	int error;
 
-	error = registry_restore(node->registry, snapshot);
+	error = registry_restore(node->registry, link->snapshot);
 	if (!error)
 		error = node_publish(node);
 	if (error) {
 		log_line(LOG_LEVEL_ERROR,
-			 "the front's snapshot can't be taken over: %s; do front and node have the "
+			 "the snapshot of %s can't be taken over: %s; do front and node have the "
 			 "same version of Baton?",
-			 strerror(-error));
+			 link->front->name, strerror(-error));
 		return;
 	}
-	if (link->by_load != by_load(node->registry))
-		start_ticking(link);
-	state_save(node->state, snapshot);
-	channel_send(link->channel, json_pack("{s:s, s:I}", "type", "applied", "version",
-					      (json_int_t)node->registry->version));
-	log_line(LOG_LEVEL_DEBUG, "version %llu is in force",
-		 (unsigned long long)node->registry->version);
+	for (struct link *each = link->first; each; each = each->next)
+		if (each->up && each->by_load != by_load(node->registry))
+			start_ticking(each);
+	state_save(node->state, link->snapshot);
+	tell_applied(link);
+	log_line(LOG_LEVEL_DEBUG, "version %llu of %s is in force",
+		 (unsigned long long)node->registry->version, link->front->name);
+}
+
+/* Goes by the first front that has said something, unless there is one already that the node goes
+ * by. Returns whether it changed. */
+static bool choose(struct link *first)
+{
+	struct link *chosen = NULL;
+
+	for (struct link *each = first; each; each = each->next) {
+		if (each->followed)
+			return false;
+		if (!chosen && each->snapshot)
+			chosen = each;
+	}
+	if (!chosen)
+		return false;
+	chosen->followed = true;
+	if (first->next)
+		log_line(LOG_LEVEL_INFO, "this node goes by %s", chosen->front->name);
+	chosen->tries = CLOCK_TRIES;
+	ask_clock(chosen);
+	apply(chosen);
+	return true;
+}
+
+/* Whether two fronts call the same nodes by the same ids. */
+static bool same_ids(const json_t *one, const json_t *other)
+{
+	const json_t *nodes = json_object_get(one, "nodes"), *node;
+	const json_t *others = json_object_get(other, "nodes");
+	size_t i;
+
+	json_array_foreach ((json_t *)nodes, i, node) {
+		const json_t *peer = json_array_get(others, i);
+
+		if (peer &&
+		    (!json_equal(json_object_get(node, "id"), json_object_get(peer, "id")) ||
+		     !json_equal(json_object_get(node, "name"), json_object_get(peer, "name"))))
+			return false;
+	}
+	return true;
+}
+
+static void on_snapshot(struct link *link, json_t *snapshot)
+{
+	json_decref(link->snapshot);
+	link->snapshot = json_incref(snapshot);
+	if (choose(link->first))
+		return;
+	if (link->followed) {
+		apply(link);
+		return;
+	}
+	for (const struct link *each = link->first; each; each = each->next)
+		if (each->followed && !same_ids(each->snapshot, snapshot))
+			log_line(LOG_LEVEL_ERROR,
+				 "%s numbers the nodes in another way than %s: what it hands over "
+				 "is refused; give both the same file and start one of them with "
+				 "the other's state file",
+				 link->front->name, each->front->name);
+	/* What this front says is not needed, which is as good as in force. */
+	tell_applied(link);
 }
 
 static void on_message(struct channel *channel, const json_t *message, void *owner)
@@ -151,7 +226,7 @@ static void on_ready(struct channel *channel, const char *peer, void *owner)
 
 	(void)channel;
 	(void)peer;
-	log_line(LOG_LEVEL_INFO, "connected to the front");
+	log_line(LOG_LEVEL_INFO, "connected to %s", link->front->name);
 	link->up = true;
 	link->said_lost = false;
 	link->retry_ms = RETRY_MS;
@@ -159,6 +234,13 @@ static void on_ready(struct channel *channel, const char *peer, void *owner)
 	quiet_again(link->node->quiet);
 	report(link);
 	start_ticking(link);
+}
+
+static void link_free(struct link *link)
+{
+	json_decref(link->told);
+	json_decref(link->snapshot);
+	free(link);
 }
 
 static void on_closed(struct channel *channel, const char *why, void *owner)
@@ -169,15 +251,19 @@ static void on_closed(struct channel *channel, const char *why, void *owner)
 	link->channel = NULL;
 	link->up = false;
 	if (!link->node) {
-		json_decref(link->told);
-		free(link);
+		link_free(link);
 		return;
 	}
+	if (link->ending)
+		return;
+	json_decref(link->snapshot);
+	link->snapshot = NULL;
+	link->followed = false;
+	choose(link->first);
 	if (!link->said_lost)
 		log_line(LOG_LEVEL_WARNING,
-			 "no connection to the front (%s); trying on, requests are served as "
-			 "before",
-			 why);
+			 "no connection to %s (%s); trying on, requests are served as before",
+			 link->front->name, why);
 	link->said_lost = true;
 	uv_timer_start(&link->timer, on_timer, link->retry_ms, 0);
 	link->retry_ms = link->retry_ms * 2 < RETRY_MOST_MS ? link->retry_ms * 2 : RETRY_MOST_MS;
@@ -194,23 +280,30 @@ static void on_timer(uv_timer_t *timer)
 	else if (link->up)
 		tell_load(link);
 	else
-		link->channel =
-			channel_connect(&link->node->loop, &link->node->config.front.control,
-					link->node->name, &link->node->keys, &events, link);
+		link->channel = channel_connect(&link->node->loop, &link->front->control,
+						link->node->name, &link->node->keys, &events, link);
 }
 
 struct link *link_start(struct node *node)
 {
-	struct link *link = calloc(1, sizeof(*link));
+	struct link *first = NULL, **end = &first;
 
-	if (!link)
-		abort();
-	link->node = node;
-	link->retry_ms = RETRY_MS;
-	uv_timer_init(&node->loop, &link->timer);
-	link->timer.data = link;
-	uv_timer_start(&link->timer, on_timer, 0, 0);
-	return link;
+	for (unsigned int i = 0; i < node->config.front_count; i++) {
+		struct link *link = calloc(1, sizeof(*link));
+
+		if (!link)
+			abort();
+		*end = link;
+		end = &link->next;
+		link->first = first;
+		link->front = &node->config.fronts[i];
+		link->node = node;
+		link->retry_ms = RETRY_MS;
+		uv_timer_init(&node->loop, &link->timer);
+		link->timer.data = link;
+		uv_timer_start(&link->timer, on_timer, 0, 0);
+	}
+	return first;
 }
 
 static void on_timer_closed(uv_handle_t *handle)
@@ -221,26 +314,31 @@ static void on_timer_closed(uv_handle_t *handle)
 	if (link->channel) {
 		channel_close(link->channel, "the daemon ends");
 	} else {
-		json_decref(link->told);
-		free(link);
+		link_free(link);
 	}
 }
 
 void link_end(struct link *link)
 {
-	link->up = false;
-	uv_close((uv_handle_t *)&link->timer, on_timer_closed);
+	for (struct link *next; link; link = next) {
+		next = link->next;
+		link->up = false;
+		link->ending = true;
+		uv_close((uv_handle_t *)&link->timer, on_timer_closed);
+	}
 }
 
 void link_send(struct link *link, json_t *message)
 {
-	if (link->up)
-		channel_send(link->channel, message);
-	else
-		json_decref(message);
+	for (; link; link = link->next)
+		if (link->up)
+			channel_send(link->channel, json_incref(message));
+	json_decref(message);
 }
 
 bool link_is_up(const struct link *link)
 {
-	return link->up;
+	while (link && !link->up)
+		link = link->next;
+	return link;
 }

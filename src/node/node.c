@@ -176,7 +176,8 @@ static int run(struct node *node)
 	node->neighbors = neighbors_new(&node->loop, on_hop, node);
 	if (!node->neighbors)
 		return failed_errno(errno, "asking the kernel for neighbours");
-	neighbors_watch(node->neighbors, &node->config.front.address);
+	for (unsigned int i = 0; i < node->config.front_count; i++)
+		neighbors_watch(node->neighbors, &node->config.fronts[i].address);
 	error = begin(node);
 	if (error)
 		return failed_errno(error, "filling the programs' maps");

@@ -67,12 +67,14 @@ void node_release(struct node *node);
 /* Makes the programs go by node->registry. Returns 0 or -errno. */
 int node_publish(struct node *node);
 
-/* link.c: the connection to the front, made again when it breaks. */
+/* link.c: the connections to the fronts, made again when they break. */
 struct link *link_start(struct node *node);
 void link_end(struct link *link);
+
+/* Whether there is one. */
 bool link_is_up(const struct link *link);
 
-/* Sends the front a message (taken over); nothing while there is no connection. */
+/* Sends a message (taken over) to every front that is connected. */
 void link_send(struct link *link, json_t *message);
 
 /* park.c: segments that wait for an old socket to go. Returns NULL with errno set if it can't. */

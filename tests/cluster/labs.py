@@ -59,11 +59,11 @@ class Lab:
     def status(self):
         return json.loads(self.baton("status", "--json").stdout)
 
-    def ask(self, **request):
-        """The answer of the front's daemon to a request on its control socket."""
+    def ask(self, daemon="front", **request):
+        """The answer of the front's daemon, or another's, to a request on its control socket."""
         with socket.socket(socket.AF_UNIX) as control:
             control.settimeout(PATIENCE)
-            control.connect(os.path.join(self.run_folder, "front.sock"))
+            control.connect(os.path.join(self.run_folder, daemon + ".sock"))
             control.sendall(json.dumps(request).encode() + b"\n")
             with control.makefile() as answers:
                 answer = json.loads(answers.readline())

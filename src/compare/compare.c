@@ -12,10 +12,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PEER_NAMES "direct, haproxy, nginx, dnat, dsr, xdp, splice, baton, haproxy2, baton2, moved"
+#define PEER_NAMES                                                                                 \
+	"direct, haproxy, nginx, dnat, dsr, xdp, splice, baton, haproxy2, baton2, moved, dropped"
 
 static const struct option_spec options[] = {
-	{"peers", 0, OPTION_TEXT, "LIST", "of " PEER_NAMES " [direct,haproxy,nginx,dnat,dsr,baton]",
+	{"peers", 0, OPTION_TEXT, "LIST",
+	 "of " PEER_NAMES " [direct,haproxy,nginx,dnat,dsr,baton; "
+	 "under a flood dropped,baton,haproxy,nginx]",
 	 offsetof(struct values, peers)},
 	{"sizes", 0, OPTION_TEXT, "LIST", "of 100B,1KB,10KB,100KB,1MB [100B,10KB,100KB,1MB]",
 	 offsetof(struct values, sizes)},
@@ -32,6 +35,13 @@ static const struct option_spec options[] = {
 	 offsetof(struct values, frames), .choices = "mtu|gso"},
 	{"together", 0, OPTION_FLAG, NULL, "all peers at the same time",
 	 offsetof(struct values, together)},
+	{"flood", 0, OPTION_TEXT, "KIND",
+	 "SYNs from strangers, or first data with made-up cookies, as many as one core can send",
+	 offsetof(struct values, flood), .choices = "syn|ack"},
+	{"flood-rate", 0, OPTION_NUMBER, "N", "the flood's packets a second [all that go]",
+	 offsetof(struct values, flood_rate), .least = 1, .most = 1e8},
+	{"requests", 0, OPTION_NUMBER, "N", "requests a second beside the flood [500]",
+	 offsetof(struct values, requests), .least = 1, .most = 1e6},
 	{"json", 0, OPTION_FLAG, NULL, "print one JSON object", offsetof(struct values, json)},
 	{0},
 };
@@ -163,6 +173,10 @@ static int choose_peers(struct run *run, const char *list)
 		if (!peer || run->peer_count == PEERS_MAX)
 			return misused("--peers: there is no peer '%s'; there are " PEER_NAMES,
 				       word);
+		if (peer->shielded && !run->flood)
+			return misused("--peers: '%s' is something only with --flood", word);
+		if (run->flood && (!peer->host || peer->lab != LAB_MAIN))
+			return misused("--peers: '%s' is none for --flood", word);
 		for (unsigned int i = 0; i < run->peer_count; i++)
 			if (run->peers[i] == peer)
 				return misused("--peers: '%s' is there twice", word);
@@ -185,8 +199,8 @@ static int check_words(const char *list, const char *known, const char *option)
 
 static int run_compare(const struct command *self, int argc, char **argv)
 {
-	struct values values = {.peers = "direct,haproxy,nginx,dnat,dsr,baton",
-				.sizes = "100B,10KB,100KB,1MB",
+	struct values values = {.sizes = "100B,10KB,100KB,1MB",
+				.requests = 500,
 				.modes = "keepalive,close",
 				.frames = "mtu",
 				.rounds = 5,
@@ -198,6 +212,11 @@ static int run_compare(const struct command *self, int argc, char **argv)
 	int error;
 
 	command_parse(self, argc, argv, &values);
+	if (values.flood)
+		run.flood = strcmp(values.flood, "syn") ? FLOOD_ACK : FLOOD_SYN;
+	if (!values.peers)
+		values.peers = run.flood ? "dropped,baton,haproxy,nginx"
+					 : "direct,haproxy,nginx,dnat,dsr,baton";
 	if (check_words(values.sizes, ",100B,1KB,10KB,100KB,1MB,", "sizes") ||
 	    check_words(values.modes, ",keepalive,close,", "modes") ||
 	    choose_peers(&run, values.peers))
@@ -207,10 +226,17 @@ static int run_compare(const struct command *self, int argc, char **argv)
 		return failed_errno(error, "/proc/self/exe");
 	run.results = json_array();
 	run.ratios = json_array();
-	error = run_set_up(&run);
+	/* Before anything is started that is not to be on the flood's core. */
+	error = run.flood ? flood_spare_core() : 0;
+	if (error)
+		error = failed_errno(error, "compare: --flood needs a core of its own");
+	if (!error)
+		error = run_set_up(&run);
 	if (!error)
 		run_report_begin(&run);
-	for (sizes = values.sizes; !error && next_word(&sizes, size, sizeof(size));)
+	if (!error && run.flood)
+		error = run_under_flood(&run);
+	for (sizes = values.sizes; !error && !run.flood && next_word(&sizes, size, sizeof(size));)
 		for (modes = values.modes; !error && next_word(&modes, mode, sizeof(mode));)
 			error = measure(&run, size, mode);
 	if (!error)
@@ -230,7 +256,14 @@ const struct command command_compare = {
 		"it handles.\n\nhaproxy2 and baton2 are second ones of the same kind: how far "
 		"their ratio to the first is from 1 says how far the other ratios can be "
 		"trusted. In 'moved' every request of a connection belongs to another node than "
-		"the one before; put it beside 'baton' with --together.",
+		"the one before; put it beside 'baton' with --together.\n\nWith --flood a host of "
+		"the lab "
+		"sends as many packets as a core can to each peer, from addresses that are "
+		"nobody's, "
+		"while the client asks for the first of --sizes at --requests a second, on new and "
+		"on "
+		"kept connections; everything else stays off that core. 'dropped' is what could be "
+		"reached: there the flood is dropped by the first lines that see it.",
 	.options = options,
 	.run = run_compare,
 };

@@ -63,16 +63,25 @@ static int attach_pass(void *context)
 	return code;
 }
 
+int floor_pass(const char *lab, const char *host)
+{
+	char name[200], port[IFNAMSIZ];
+	struct place place = {.port = port};
+
+	snprintf(port, sizeof(port), "p-%s", host);
+	snprintf(name, sizeof(name), "baton-%s-switch", lab);
+	return process_within(name, attach_pass, &place) ? -EIO : 0;
+}
+
 int floor_attach(const char *lab, const char *host, const char *address, const char *mac,
 		 const char (*macs)[18], unsigned int nodes)
 {
-	char netns[200], port[IFNAMSIZ];
-	struct place place = {address, mac, port, macs, nodes};
+	struct place place = {.address = address, .mac = mac, .macs = macs, .nodes = nodes};
+	char name[200];
+	int error = floor_pass(lab, host);
 
-	snprintf(port, sizeof(port), "p-%s", host);
-	snprintf(netns, sizeof(netns), "baton-%s-switch", lab);
-	if (process_within(netns, attach_pass, &place))
-		return -EIO;
-	snprintf(netns, sizeof(netns), "baton-%s-%s", lab, host);
-	return process_within(netns, attach_dsr, &place) ? -EIO : 0;
+	snprintf(name, sizeof(name), "baton-%s-%s", lab, host);
+	if (!error && process_within(name, attach_dsr, &place))
+		error = -EIO;
+	return error;
 }

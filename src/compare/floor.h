@@ -8,4 +8,8 @@
 int floor_attach(const char *lab, const char *host, const char *address, const char *mac,
 		 const char (*macs)[18], unsigned int nodes);
 
+/* Lets through the switch what XDP programs on the host's eth0 send (src/bpf/pass.bpf.c). Returns 0
+ * or -errno. */
+int floor_pass(const char *lab, const char *host);
+
 #endif

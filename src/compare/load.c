@@ -21,19 +21,25 @@ static double number(json_t *object, const char *key)
 static void *run(void *context)
 {
 	struct load *load = context;
-	char program[PATH_MAX], url[160], connections[32], seconds[32];
-	const char *argv[20] = {program,     "lab",   "exec",  "--name", load->lab, "client",
+	char program[PATH_MAX], url[160], connections[32], seconds[32], planned[32];
+	const char *argv[24] = {program,     "lab",   "exec",  "--name", load->lab, "client",
 				"--",	     program, "load",  "closed", url,	    "-c",
 				connections, "-d",    seconds, "--json"};
 	struct buffer output = BUFFER_EMPTY;
 	json_t *result, *latency;
-	int code;
+	int words = 16, code;
 
 	process_self(program);
 	if (load->close)
-		argv[16] = "--close";
+		argv[words++] = "--close";
 	else if (load->turns)
-		argv[16] = "--turns";
+		argv[words++] = "--turns";
+	if (load->planned > 0) {
+		argv[9] = "rate";
+		argv[words++] = "--rate";
+		argv[words++] = planned;
+		snprintf(planned, sizeof(planned), "%g", load->planned);
+	}
 	snprintf(url, sizeof(url), "http://%s/%s", load->address, load->file);
 	snprintf(connections, sizeof(connections), "%lu", load->connections);
 	snprintf(seconds, sizeof(seconds), "%g", load->seconds);

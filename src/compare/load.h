@@ -9,8 +9,9 @@ struct load {
 	const char *lab, *address, *file; /* what to ask whom for */
 	uint64_t connections;
 	double seconds;
-	bool close; /* one connection a request */
-	bool turns; /* `file` is a pattern whose paths each connection takes in turn */
+	double planned; /* requests a second whatever is answered; 0: as fast as it goes */
+	bool close;	/* one connection a request */
+	bool turns;	/* `file` is a pattern whose paths each connection takes in turn */
 
 	/* What came of it. */
 	double requests, errors, bytes, rate, p50_us, p99_us;

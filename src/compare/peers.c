@@ -107,8 +107,7 @@ static pid_t start_dnat(const struct peer *peer, const char *lab, unsigned int n
 	return start_with(peer, lab, &text, (const char *[8]){"nft", "-f", "@", NULL});
 }
 
-/* The MAC address of a host's eth0, as text. Returns 0 or -errno. */
-static int host_mac(const char *lab, const char *host, char mac[18])
+int peer_mac(const char *lab, const char *host, char mac[18])
 {
 	char text[ROOM];
 	const char *const argv[] = {"ip",   "-n", netns(lab, host, text), "-o", "link", "show",
@@ -129,7 +128,7 @@ static int host_mac(const char *lab, const char *host, char mac[18])
 static int prepare_dsr(const struct peer *peer, const char *lab, unsigned int nodes, char mac[18],
 		       char macs[][18])
 {
-	int error = host_mac(lab, peer->host, mac);
+	int error = peer_mac(lab, peer->host, mac);
 
 	for (unsigned int i = 0; i < nodes && !error; i++) {
 		char node[16], host[ROOM], address[40];
@@ -139,7 +138,7 @@ static int prepare_dsr(const struct peer *peer, const char *lab, unsigned int no
 		snprintf(node, sizeof(node), "node%u", i + 1);
 		snprintf(address, sizeof(address), "%s/32", peer->address);
 		netns(lab, node, host);
-		error = host_mac(lab, node, macs[i]);
+		error = peer_mac(lab, node, macs[i]);
 		if (!error && process_run(add, NULL, NULL))
 			error = -EADDRNOTAVAIL;
 	}
@@ -222,6 +221,9 @@ const struct peer peers[] = {
 	{"moved", "front", "10.77.0.100",
 	 "Baton, each connection's requests in turn for two nodes: all move", NULL,
 	 .lab = LAB_MOVING, .moves = true},
+	{"dropped", "front", "10.77.0.100",
+	 "Baton behind an XDP program that drops the flood before it looks at anything", NULL,
+	 .shielded = true},
 	{0},
 };
 

@@ -21,7 +21,8 @@ struct peer {
 	pid_t (*start)(const struct peer *peer, const char *lab, unsigned int nodes);
 	const char *twin; /* the peer it is a second one of: their ratio ought to be 1 */
 	enum peer_lab lab;
-	bool floor; /* does less than Baton has to: Baton is told as a multiple of it */
+	bool floor;    /* does less than Baton has to: Baton is told as a multiple of it */
+	bool shielded; /* only under a flood, which is dropped before it */
 	bool moves; /* every request of a connection belongs to another node than the one before */
 };
 
@@ -29,6 +30,9 @@ struct peer {
 extern const struct peer peers[];
 
 const struct peer *peer_by_name(const char *name);
+
+/* The MAC address of a host's eth0, as text. Returns 0 or -errno. */
+int peer_mac(const char *lab, const char *host, char mac[18]);
 
 /* The hosts that the main lab needs for them, in the order of their addresses; NULL at the end. */
 extern const char *const peer_hosts[];

@@ -169,6 +169,14 @@ void run_report_begin(const struct run *run)
 	       values->together ? "all at once" : "taking turns", values->frames);
 	for (unsigned int i = 0; i < run->peer_count; i++)
 		printf("  %-8s %s\n", run->peers[i]->name, run->peers[i]->about);
+	if (run->flood) {
+		puts("flood: as many packets as one core could send to the first peer but "
+		     "'dropped', unless\n--flood-rate says otherwise; kept: entries of Baton's "
+		     "table, half-open connections of\nthe kernel's, at the flood's end; slab: "
+		     "what the kernel's memory for objects grew by\n(the whole machine's); "
+		     "medians of the rounds");
+		return;
+	}
 	printf("front us: CPU of the front's host a request (tasks and interrupts); whole us: of\n"
 	       "client, nodes and front; over front: bytes through it a byte delivered; moved:\n"
 	       "share of answers from another node than the one before; medians of the rounds.\n"

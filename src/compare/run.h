@@ -2,8 +2,9 @@
 #ifndef BATON_COMPARE_RUN_H
 #define BATON_COMPARE_RUN_H
 
-#include "control/meter.h"
+#include "compare/flood.h"
 #include "compare/peers.h"
+#include "control/meter.h"
 
 #include <jansson.h>
 #include <limits.h>
@@ -13,9 +14,9 @@
 enum { PEERS_MAX = 12, ROUNDS_MAX = 100, HOSTS_MAX = 48, NODES = 4, PATH_ROOM = 48 };
 
 struct values {
-	const char *peers, *sizes, *modes, *frames;
+	const char *peers, *sizes, *modes, *frames, *flood;
 	uint64_t rounds, connections;
-	double seconds;
+	double seconds, flood_rate, requests;
 	bool together, json;
 };
 
@@ -40,6 +41,7 @@ struct host {
 
 struct run {
 	const struct values *values;
+	enum flood_kind flood;
 	char labs[PEER_LABS][32], program[PATH_MAX];
 	bool made[PEER_LABS];
 	const struct peer *peers[PEERS_MAX];
@@ -48,6 +50,7 @@ struct run {
 	struct host hosts[HOSTS_MAX]; /* being metered */
 	unsigned int host_count;
 	int front[PEERS_MAX]; /* index of the peer's host, -1 none */
+	int flooder;	      /* index of FLOOD_HOST, if there is a flood */
 	struct meter *meter;
 	json_t *results, *ratios;
 };
@@ -61,6 +64,10 @@ void run_tear_down(struct run *run);
  * Prints what is wrong. Returns 0 or an exit code. */
 int run_moving_path(struct run *run, const struct peer *peer, const char *size, char *path,
 		    size_t room);
+
+/* under_flood.c: each peer's load without and with the flood, and the table of it. Prints what is
+ * wrong. Returns 0 or an exit code. */
+int run_under_flood(struct run *run);
 
 /* Says on stdout what is being compared (nothing with --json). */
 void run_report_begin(const struct run *run);

@@ -3,6 +3,7 @@
 #include "base/process.h"
 #include "compare/run.h"
 
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -52,6 +53,10 @@ static int make_lab(struct run *run, enum peer_lab lab)
 		words[count++] = "--host";
 		words[count++] = peer_hosts[i];
 	}
+	if (lab == LAB_MAIN && run->flood) {
+		words[count++] = "--host";
+		words[count++] = FLOOD_HOST;
+	}
 	if (lab == LAB_MOVING)
 		words[count++] = "--query";
 	if (lab == LAB_BARE)
@@ -60,6 +65,8 @@ static int make_lab(struct run *run, enum peer_lab lab)
 	if (lab_command(run, words))
 		return EXIT_FAILED;
 	add_host(run, lab, "client");
+	if (lab == LAB_MAIN && run->flood)
+		run->flooder = add_host(run, lab, FLOOD_HOST);
 	for (int i = 1; i <= NODES; i++) {
 		char host[16];
 
@@ -105,6 +112,24 @@ static int await(struct run *run)
 	return 0;
 }
 
+/* The flood's host, and the way back to it. */
+static int prepare_flood(struct run *run)
+{
+	const char *lab = run->labs[LAB_MAIN];
+	char gateway[INET_ADDRSTRLEN];
+	unsigned int before = 0;
+	int error;
+
+	while (peer_hosts[before])
+		before++;
+	snprintf(gateway, sizeof(gateway), "10.77.0.%u", 201 + before);
+	error = flood_prepare(lab);
+	for (unsigned int i = 0; i < run->peer_count && !error; i++)
+		if (run->peers[i]->start)
+			error = flood_route(lab, run->peers[i]->host, gateway);
+	return error ? failed_errno(error, "compare: can't make the lab ready for a flood") : 0;
+}
+
 int run_set_up(struct run *run)
 {
 	static const char suffixes[PEER_LABS][2] = {"", "b", "m", "d"};
@@ -140,6 +165,8 @@ int run_set_up(struct run *run)
 		if (run->pids[i] < 0)
 			return failed_errno(run->pids[i], "compare: can't start %s", peer->name);
 	}
+	if (run->flood && prepare_flood(run))
+		return EXIT_FAILED;
 	error = meter_open(names, run->host_count, &run->meter);
 	if (error)
 		return failed_errno(error, "compare: can't measure CPU time by softirq.bpf.c");

@@ -5,6 +5,8 @@ import json
 import os
 import subprocess
 
+import pytest
+
 BATON = os.environ.get("BATON", "build/baton")
 
 
@@ -66,3 +68,16 @@ def test_peers_that_are_not_there_are_refused():
     for peers in ("nobody", "baton,baton", ""):
         done = subprocess.run([BATON, "compare", "--peers", peers], capture_output=True, text=True)
         assert done.returncode == 2 and "--peers" in done.stderr
+
+
+@pytest.mark.parametrize("kind", ["syn", "ack"])
+def test_a_flood_from_strangers(kind):
+    """Requests are answered beside it, and Baton keeps nothing of it."""
+    result = compare("--flood", kind, "--flood-rate", "100000", "--peers", "dropped,baton,haproxy", "--sizes", "100B",
+                     "--modes", "close", "--rounds", "1", "--seconds", "1", "--requests", "40", "--connections", "4")
+    cells = {cell["peer"]: cell for cell in result["results"]}
+    assert sorted(cells) == ["baton", "dropped", "haproxy"]
+    for peer, cell in cells.items():
+        assert cell["flood_packets"] > 0 and cell["requests"] == 40 and cell["errors"] == 0, peer
+    # (40 connections that the load made may not have been swept yet.)
+    assert cells["baton"]["kept"] <= 4 * 40

@@ -76,8 +76,6 @@ INLINE int front_tcp(struct xdp_md *ctx, struct front_work *work, struct tcphdr 
 			return nat_return(ctx, IPPROTO_TCP);
 		counters = service_counters(work->service.id);
 	}
-	count(FRONT_COUNT_PACKETS);
-	count_more(FRONT_COUNT_BYTES_IN, bytes);
 	if (counters) {
 		counters->packets++;
 		counters->bytes_in += bytes;
@@ -166,8 +164,6 @@ INLINE int front_datagram(struct xdp_md *ctx, struct front_work *work, const str
 	segment->flags = 0;
 	if (!service_find(work, IPPROTO_UDP))
 		return nat_return(ctx, IPPROTO_UDP);
-	count(FRONT_COUNT_PACKETS);
-	count_more(FRONT_COUNT_BYTES_IN, frame_length(ctx));
 	counters = service_counters(work->service.id);
 	if (counters) {
 		counters->packets++;
@@ -299,12 +295,12 @@ INLINE int front_frame(struct xdp_md *ctx)
 SEC("xdp")
 int front(struct xdp_md *ctx)
 {
-	int verdict;
+	int traced = trace_on(), verdict;
 
-	if (trace_on())
+	if (traced)
 		trace_enter(ctx, TRACE_FRONT);
 	verdict = front_frame(ctx);
-	if (trace_on())
+	if (traced)
 		trace_leave(ctx, TRACE_FRONT, verdict);
 	return verdict;
 }

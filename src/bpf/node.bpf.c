@@ -167,12 +167,12 @@ INLINE int node_in_frame(struct __sk_buff *skb)
 SEC("tc")
 int node_in(struct __sk_buff *skb)
 {
-	int verdict;
+	int traced = trace_on(), verdict;
 
-	if (trace_on())
+	if (traced)
 		trace_enter(skb, TRACE_NODE_IN);
 	verdict = node_in_frame(skb);
-	if (trace_on())
+	if (traced)
 		trace_leave(skb, TRACE_NODE_IN, verdict);
 	return verdict;
 }
@@ -238,12 +238,12 @@ INLINE int node_out_frame(struct __sk_buff *skb)
 SEC("tc")
 int node_out(struct __sk_buff *skb)
 {
-	int verdict;
+	int traced = trace_on(), verdict;
 
-	if (trace_on())
+	if (traced)
 		trace_enter(skb, TRACE_NODE_OUT);
 	verdict = node_out_frame(skb);
-	if (trace_on())
+	if (traced)
 		trace_leave(skb, TRACE_NODE_OUT, verdict);
 	return verdict;
 }

@@ -6,6 +6,34 @@
 #include <stdlib.h>
 #include <string.h>
 
+int percpu_sum_all(int map, uint32_t entries, uint64_t *words, unsigned int count)
+{
+	int cpus = libbpf_num_possible_cpus();
+	uint32_t *keys, at, got = entries;
+	uint64_t *all;
+	size_t each;
+	LIBBPF_OPTS(bpf_map_batch_opts, options);
+	int error = 0;
+
+	memset(words, 0, (size_t)entries * count * sizeof(*words));
+	if (cpus < 0)
+		return cpus;
+	each = (size_t)cpus * count;
+	all = calloc(entries, each * sizeof(*all));
+	keys = calloc(entries, sizeof(*keys));
+	if (!all || !keys)
+		abort();
+	/* ENOENT: it ends there. */
+	if (bpf_map_lookup_batch(map, NULL, &at, keys, all, &got, &options) && errno != ENOENT)
+		error = -errno;
+	for (uint32_t i = 0; !error && i < got; i++)
+		for (size_t j = 0; keys[i] < entries && j < each; j++)
+			words[keys[i] * count + j % count] += all[i * each + j];
+	free(keys);
+	free(all);
+	return error;
+}
+
 int percpu_sum(int map, uint32_t index, uint64_t *words, unsigned int count)
 {
 	int cpus = libbpf_num_possible_cpus();

@@ -10,4 +10,8 @@ enum { PERCPU_WORDS = 256 };
  * (at most PERCPU_WORDS) 64-bit numbers. Returns 0 or -errno, with zeros in `words`. */
 int percpu_sum(int map, uint32_t index, uint64_t *words, unsigned int count);
 
+/* The same for the elements 0 .. `entries` - 1, with one system call for many: `words` gets `count`
+ * numbers for each. Returns 0 or -errno, with zeros in `words`. */
+int percpu_sum_all(int map, uint32_t entries, uint64_t *words, unsigned int count);
+
 #endif

@@ -12,6 +12,10 @@ enum {
 	TICK_MS = 100,
 	ROUND_TICKS = 16, /* of a table more than half full */
 	CALM_TICKS = 10,  /* of one that isn't, the hand moves so seldom */
+	/* Going over the buckets of an empty table takes milliseconds, and it does not fill in
+	 * seconds. */
+	EMPTY_TICKS = 80,
+	EMPTY_SHARE = 64, /* of the room: less than 1 / so much counts as empty */
 	BATCH = 4096,
 	/* Ages in steps of an eighth of a power of two. */
 	AGE_STEPS = 8,
@@ -150,7 +154,9 @@ static void on_tick(uv_timer_t *timer)
 {
 	struct target_clock *clock = timer->data;
 
-	if (clock->count <= clock->room / 2 && clock->ticks++ % CALM_TICKS)
+	bool empty = !clock->going && clock->count < clock->room / EMPTY_SHARE;
+
+	if (clock->count <= clock->room / 2 && clock->ticks++ % (empty ? EMPTY_TICKS : CALM_TICKS))
 		return;
 	target_clock_step(clock, clock->room / ROUND_TICKS);
 }

@@ -26,21 +26,23 @@ static const char *const reason_names[] = {
 #undef X
 };
 
-static json_int_t bytes_in(const struct front *front)
+/* Packets to all services and their bytes, which are counted by service only. */
+static void add_traffic(const struct front *front, json_t *object)
 {
 	int map = bpf_object__find_map_fd_by_name(front->object, "front_services");
-	json_int_t sum = 0;
+	union {
+		uint64_t words[SERVICE_WORDS];
+		struct front_service_counters counters;
+	} services[CONFIG_SERVICES];
+	uint64_t packets = 0, bytes = 0;
 
+	percpu_sum_all(map, CONFIG_SERVICES, services->words, SERVICE_WORDS);
 	for (uint32_t id = 0; id < CONFIG_SERVICES; id++) {
-		union {
-			uint64_t words[SERVICE_WORDS];
-			struct front_service_counters counters;
-		} value;
-
-		percpu_sum(map, id, value.words, SERVICE_WORDS);
-		sum += (json_int_t)value.counters.bytes_in;
+		packets += services[id].counters.packets;
+		bytes += services[id].counters.bytes_in;
 	}
-	return sum;
+	json_object_set_new(object, "packets", json_integer((json_int_t)packets));
+	json_object_set_new(object, "bytes_in", json_integer((json_int_t)bytes));
 }
 
 /* A counter called PREFIX_NAME is also shown as NAME in an object of its own. */
@@ -56,22 +58,20 @@ static json_t *front_section(const struct front *front)
 {
 	int map = bpf_object__find_map_fd_by_name(front->object, "front_counters");
 	json_t *object = json_object(), *fallbacks = json_object(), *slow = json_object();
+	uint64_t values[FRONT_COUNT_COUNT];
 	char keys[8];
 
 	json_object_set_new(object, "flows",
 			    json_integer((json_int_t)flow_sweep_open(front->sweep)));
+	add_traffic(front, object);
+	percpu_sum_all(map, FRONT_COUNT_COUNT, values, 1);
 	for (uint32_t i = 0; i < FRONT_COUNT_COUNT; i++) {
-		uint64_t value;
-
-		percpu_sum(map, i, &value, 1);
-		json_object_set_new(object, counter_names[i], json_integer((json_int_t)value));
-		show_in(fallbacks, "fallback_", counter_names[i], value);
-		show_in(slow, "slow_", counter_names[i], value);
+		json_object_set_new(object, counter_names[i], json_integer((json_int_t)values[i]));
+		show_in(fallbacks, "fallback_", counter_names[i], values[i]);
+		show_in(slow, "slow_", counter_names[i], values[i]);
 	}
 	json_object_set_new(object, "checkpoints",
 			    json_integer((json_int_t)burial_told(front->burial)));
-	/* Counted by service only. */
-	json_object_set_new(object, "bytes_in", json_integer(bytes_in(front)));
 	json_object_set_new(object, "fallbacks", fallbacks);
 	json_object_set_new(slow, "kept", json_integer(slow_path_kept(front->slow)));
 	json_object_set_new(slow, "room", json_integer((json_int_t)front->config.front.slow.flows));

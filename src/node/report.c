@@ -22,13 +22,11 @@ static json_t *counters(const struct node *node)
 {
 	int map = bpf_object__find_map_fd_by_name(node->object, "node_counters");
 	json_t *all = json_object();
+	uint64_t values[NODE_COUNT_COUNT];
 
-	for (uint32_t i = 0; i < NODE_COUNT_COUNT; i++) {
-		uint64_t value;
-
-		percpu_sum(map, i, &value, 1);
-		json_object_set_new(all, counter_names[i], json_integer((json_int_t)value));
-	}
+	percpu_sum_all(map, NODE_COUNT_COUNT, values, 1);
+	for (uint32_t i = 0; i < NODE_COUNT_COUNT; i++)
+		json_object_set_new(all, counter_names[i], json_integer((json_int_t)values[i]));
 	return all;
 }
 

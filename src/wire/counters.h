@@ -83,8 +83,6 @@ struct node_service_counters {
 WIRE_SIZE(struct node_service_counters, 160);
 
 #define FRONT_COUNTERS(X)                                                                          \
-	X(PACKETS, "packets", "packets to a service")                                              \
-	X(BYTES_IN, "bytes_in", "bytes of these, with their link headers")                         \
 	X(SYN, "syn", "SYNs answered")                                                             \
 	X(SYN_REFUSED, "syn_refused", "SYNs not answered: no service up, or not readable")         \
 	X(MSS_TOO_SMALL, "mss_too_small",                                                          \

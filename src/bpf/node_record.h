@@ -34,15 +34,16 @@ INLINE int record_wanted(void)
 	return wish && wish->log;
 }
 
-/* A record of `flow`, filled in as far as all kinds are alike; NULL if there is none. */
+/* A record of `flow`, filled in as far as all kinds are alike; NULL if there is none. `now` is
+ * CLOCK_MONOTONIC, 0 if it has not been read yet. */
 INLINE struct request_record *record_begin(__u32 which, __u32 kind, const struct flow_key *key,
-					   const struct held *flow)
+					   const struct held *flow, __u64 now)
 {
 	struct request_record *record = bpf_map_lookup_elem(&record_work, &which);
 
 	if (!record)
 		return NULL;
-	record->time_ns = bpf_ktime_get_ns();
+	record->time_ns = now ?: bpf_ktime_get_ns();
 	record->first_ns = 0;
 	record->bytes = 0;
 	record->key = *key;
@@ -59,12 +60,14 @@ INLINE struct request_record *record_begin(__u32 which, __u32 kind, const struct
 	return record;
 }
 
-/* Sends `length` bytes of text with it. */
+/* Sends `length` bytes of text with it. The daemon looks by itself often enough; it is woken when
+ * the buffer becomes a quarter full, and not again for each record above: a wakeup costs ten times
+ * what a record does. No record is longer than the span in which one of them wakes it. */
 INLINE void record_send(struct request_record *record, __u32 length)
 {
-	__u64 flags = bpf_ringbuf_query(&records, BPF_RB_AVAIL_DATA) > RECORDS_SIZE / 4
-			      ? BPF_RB_FORCE_WAKEUP
-			      : BPF_RB_NO_WAKEUP;
+	__u64 above = bpf_ringbuf_query(&records, BPF_RB_AVAIL_DATA) - RECORDS_SIZE / 4;
+	__u64 flags = above < sizeof(*record) + BPF_RINGBUF_HDR_SZ ? BPF_RB_FORCE_WAKEUP
+								   : BPF_RB_NO_WAKEUP;
 
 	if (length > RECORD_TEXT)
 		length = RECORD_TEXT;
@@ -74,8 +77,8 @@ INLINE void record_send(struct request_record *record, __u32 length)
 }
 
 /* The request in work->request and work->text has been read; `wanted` says to which other node it
- * belongs. */
-SUBPROGRAM int record_request(struct held *flow, __u32 wanted)
+ * belongs, `now` when it came (as for record_begin). */
+SUBPROGRAM int record_request(struct held *flow, __u32 wanted, __u64 now)
 {
 	struct work *work = work_area(WORK_IN);
 	struct request_record *record;
@@ -84,7 +87,7 @@ SUBPROGRAM int record_request(struct held *flow, __u32 wanted)
 
 	if (!work || !flow)
 		return 0;
-	record = record_begin(WORK_IN, RECORD_REQUEST, &work->segment.key, flow);
+	record = record_begin(WORK_IN, RECORD_REQUEST, &work->segment.key, flow, now);
 	if (!record)
 		return 0;
 	request = &work->request;
@@ -122,8 +125,8 @@ SUBPROGRAM int record_request(struct held *flow, __u32 wanted)
 	return 0;
 }
 
-/* The response in hand has ended, or with `flags` its connection. */
-SUBPROGRAM int record_response(struct held *flow, __u32 flags)
+/* The response in hand has ended at `now` (as for record_begin), or with `flags` its connection. */
+SUBPROGRAM int record_response(struct held *flow, __u32 flags, __u64 now)
 {
 	struct work *work = work_area(WORK_OUT);
 	const struct response_state *state;
@@ -131,7 +134,7 @@ SUBPROGRAM int record_response(struct held *flow, __u32 flags)
 
 	if (!work || !flow)
 		return 0;
-	record = record_begin(WORK_OUT, RECORD_RESPONSE, &work->segment.key, flow);
+	record = record_begin(WORK_OUT, RECORD_RESPONSE, &work->segment.key, flow, now);
 	if (!record)
 		return 0;
 	state = (const struct response_state *)flow->response;
@@ -154,7 +157,7 @@ SUBPROGRAM int record_moved(struct held *flow)
 
 	if (!work || !flow)
 		return 0;
-	record = record_begin(WORK_IN, RECORD_MOVED, &work->segment.key, flow);
+	record = record_begin(WORK_IN, RECORD_MOVED, &work->segment.key, flow, 0);
 	if (!record)
 		return 0;
 	record->number = flow->responses;

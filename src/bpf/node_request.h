@@ -121,7 +121,7 @@ SUBPROGRAM int request_follow(struct __sk_buff *skb, struct held *flow)
 	struct work *work = work_area(WORK_IN);
 	struct body_state *body;
 	__u32 end, length, idle, split;
-	__u64 i, zero;
+	__u64 i, zero, now = 0;
 	__s64 at;
 
 	if (!work || !flow)
@@ -170,11 +170,11 @@ SUBPROGRAM int request_follow(struct __sk_buff *skb, struct held *flow)
 				goto next;
 			work->reason = PLACE_REASON_STAY;
 			if (!i && idle) {
-				flow->asked_ns = bpf_ktime_get_ns();
+				flow->asked_ns = now = bpf_ktime_get_ns();
 				work->wanted = place_elsewhere();
 			}
 			if (record_wanted())
-				record_request(flow, i ? 0 : work->wanted);
+				record_request(flow, i ? 0 : work->wanted, now);
 		}
 next:
 		if (at >= (__s64)length)

@@ -37,8 +37,8 @@ INLINE void answer_time(__u32 service, __u32 kind, __u64 ns)
 		times->buckets[bucket]++;
 }
 
-/* The response in hand has ended. */
-SUBPROGRAM int answer_end(struct held *flow)
+/* The response in hand has ended at `now`. */
+SUBPROGRAM int answer_end(struct held *flow, __u64 now)
 {
 	const struct response_state *state;
 	struct node_service_counters *counters;
@@ -49,7 +49,7 @@ SUBPROGRAM int answer_end(struct held *flow)
 	state = (const struct response_state *)flow->response;
 	class = BOUND(state->status / 100, 7);
 	if (record_wanted())
-		record_response(flow, 0);
+		record_response(flow, 0, now);
 	flow->responses++;
 	count(NODE_COUNT_RESPONSES);
 	counters = service_counters(flow->service);
@@ -59,8 +59,6 @@ SUBPROGRAM int answer_end(struct held *flow)
 	counters->status[class < 6 ? class : 0]++;
 	/* Pipelined requests have no times of their own. */
 	if (flow->asked_ns && flow->requests == flow->responses) {
-		__u64 now = bpf_ktime_get_ns();
-
 		counters->timed++;
 		counters->first_byte_ns += flow->first_ns - flow->asked_ns;
 		counters->whole_ns += now - flow->asked_ns;
@@ -79,7 +77,7 @@ SUBPROGRAM int answer_follow(struct __sk_buff *skb, struct held *flow)
 	struct node_service_counters *counters;
 	struct response_state *state;
 	__u32 end, length, responses;
-	__u64 used, zero;
+	__u64 used, zero, now = 0;
 	__u16 done;
 	int at;
 
@@ -107,12 +105,12 @@ SUBPROGRAM int answer_follow(struct __sk_buff *skb, struct held *flow)
 		if (flow->flags & HELD_PINNED || state->phase == RESPONSE_PINNED)
 			break;
 		if (!flow->first_ns)
-			flow->first_ns = bpf_ktime_get_ns();
+			flow->first_ns = now = bpf_ktime_get_ns();
 		done = state->done;
 		used += response_follow_one(skb, work->segment.payload_at + at + used,
 					    length - used, state, &work->text);
 		if (state->done != done)
-			answer_end(flow);
+			answer_end(flow, now ?: (now = bpf_ktime_get_ns()));
 	}
 	/* An answer to a request that is still being sent: what the server makes of the rest is its
 	 * own affair. */
@@ -137,10 +135,11 @@ INLINE void answer_cut(struct held *flow, __u32 reset)
 	if (!record_wanted() || !response_awaited(state))
 		return;
 	if (state->phase == RESPONSE_PINNED && state->carried == RESPONSE_REASON_CLOSE && !reset)
-		record_response(flow, 0); /* as long as the connection: it is whole */
+		record_response(flow, 0, 0); /* as long as the connection: it is whole */
 	else
-		record_response(flow, flow->flags & HELD_PINNED ? RECORD_CUT | RECORD_UNFOLLOWED
-								: RECORD_CUT);
+		record_response(
+			flow,
+			flow->flags & HELD_PINNED ? RECORD_CUT | RECORD_UNFOLLOWED : RECORD_CUT, 0);
 }
 
 #endif

@@ -2,6 +2,8 @@
  * Nothing is asserted of the numbers: they are the machine's. Needs root. */
 #include "node.h"
 
+#include "wire/request_record.h"
+
 enum { ROUNDS = 20000 };
 
 static struct flow flow;
@@ -34,6 +36,32 @@ static void report(const char *what, struct bpf_program *program, const struct f
 		      (unsigned long long)((to - from) / (after - before)));
 }
 
+static int drop(void *owner, void *data, size_t size)
+{
+	(void)owner;
+	(void)data;
+	(void)size;
+	return 0;
+}
+
+/* With the access log on; a frame's records are taken away, as the daemon would. */
+static void report_told(const char *what, struct bpf_program *program, const struct frame *frame,
+			const struct held *again)
+{
+	struct ring_buffer *ring =
+		ring_buffer__new(bpf_map__fd(node->maps.records), drop, NULL, NULL);
+	struct watch watch = {.log = 1};
+	uint32_t at = 0;
+
+	assert_non_null(ring);
+	put(node->maps.watch, &at, &watch);
+	report(what, program, frame, again);
+	watch.log = 0;
+	put(node->maps.watch, &at, &watch);
+	assert_true(ring_buffer__consume(ring) > 0);
+	ring_buffer__free(ring);
+}
+
 static void speed(void **state)
 {
 	struct tcp_words words = {.from = VIP4,
@@ -61,6 +89,7 @@ static void speed(void **state)
 	report("in: ACK of a flow", node->progs.node_in, &frame, NULL);
 	segment(&flow, &frame, TCP_PSH, REQUEST);
 	report("in: request of a flow, stays", node->progs.node_in, &frame, &held);
+	report_told("in: the same, told to the access log", node->progs.node_in, &frame, &held);
 	report("in: the same, seen before", node->progs.node_in, &frame, NULL);
 	handoff(&flow, &frame, TCP_PSH, REQUEST);
 	report("in: handoff, seen before", node->progs.node_in, &frame, NULL);
@@ -74,6 +103,7 @@ static void speed(void **state)
 	frame_tcp(&wire, &frame, &words);
 	((uint32_t *)held.response)[12]++; /* one more response is awaited */
 	report("out: response, followed", node->progs.node_out, &frame, &held);
+	report_told("out: the same, told to the access log", node->progs.node_out, &frame, &held);
 	report("out: the same, sent again", node->progs.node_out, &frame, NULL);
 	close(fd);
 	close(stats);

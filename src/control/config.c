@@ -25,6 +25,7 @@ static const struct field cluster_fields[] = {
 	{"name", FIELD_NAME, offsetof(struct config, name), CONFIG_NAME, .required = true},
 	{"key_file", FIELD_TEXT, offsetof(struct config, key_file), 256, .required = true},
 	{"port", FIELD_SMALL, offsetof(struct config, port), .least = 1, .most = 65535},
+	{"origin", FIELD_ADDRESS, offsetof(struct config, origin)},
 	{NULL},
 };
 

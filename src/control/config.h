@@ -149,7 +149,8 @@ struct config_log {
 struct config {
 	char name[CONFIG_NAME];
 	char key_file[256];
-	uint32_t port; /* UDP, of the Baton header */
+	uint32_t port;	       /* UDP, of the Baton header */
+	struct address origin; /* where cache nodes fetch misses; zero: none */
 	struct config_front fronts[FRONTS_MAX];
 	unsigned int front_count;
 	struct config_front front; /* the one that this host is; the first if it is none */

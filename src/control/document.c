@@ -175,7 +175,10 @@ static json_t *service_section(const struct registry *registry, uint32_t id)
 json_t *document_make(const struct registry *registry, const struct config *config)
 {
 	json_t *nodes = json_array(), *services = json_array(), *fronts = json_array();
+	json_t *cluster = json_pack("{s:s, s:s, s:i}", "name", config->name, "key_file",
+				    config->key_file, "port", config->port);
 
+	set_address(cluster, "origin", &config->origin);
 	for (uint32_t id = 1; id < NODES_MAX; id++)
 		if (registry->nodes[id].used)
 			json_array_append_new(nodes, node_section(&registry->nodes[id]));
@@ -184,8 +187,7 @@ json_t *document_make(const struct registry *registry, const struct config *conf
 			json_array_append_new(services, service_section(registry, id));
 	for (unsigned int i = 0; i < config->front_count; i++)
 		json_array_append_new(fronts, front_section(&config->fronts[i]));
-	return json_pack("{s:{s:s, s:s, s:i}, s:o, s:o, s:o}", "cluster", "name", config->name,
-			 "key_file", config->key_file, "port", config->port, "fronts", fronts,
+	return json_pack("{s:o, s:o, s:o, s:o}", "cluster", cluster, "fronts", fronts,
 			 "nodes", nodes, "services", services);
 }
 

@@ -106,14 +106,57 @@ static int token_good(const struct web_server *server, const char *given)
 	return !different;
 }
 
+/* Sends the front's answer to a request (taken over). */
+static enum MHD_Result send_answer(struct web_server *server, struct MHD_Connection *connection,
+				   json_t *request)
+{
+	json_t *answer = NULL;
+
+	if (client_call(server->cluster, "front", request, &answer))
+		return send_error(connection, MHD_HTTP_SERVICE_UNAVAILABLE,
+				  "the front's daemon does not answer");
+	return send_json(connection,
+			 json_object_get(answer, "error") ? MHD_HTTP_BAD_REQUEST : MHD_HTTP_OK,
+			 answer);
+}
+
+static const char *argument(struct MHD_Connection *connection, const char *name)
+{
+	return MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, name);
+}
+
+/* POST /api/flows/kill?client=ADDRESS[:PORT]&node=NAME */
+static enum MHD_Result kill_flows(struct web_server *server, struct MHD_Connection *connection)
+{
+	const char *client = argument(connection, "client"), *node = argument(connection, "node");
+
+	if (!client && !node)
+		return send_error(connection, MHD_HTTP_BAD_REQUEST,
+				  "say whose: client=ADDRESS, client=ADDRESS:PORT or node=NAME");
+	return send_answer(
+		server, connection,
+		json_pack("{s:s, s:s*, s:s*}", "command", "kill", "client", client, "node", node));
+}
+
 /* POST /api/nodes/NAME/VERB */
+static enum MHD_Result change_node(struct web_server *server, struct MHD_Connection *connection,
+				   const char *path)
+{
+	char name[32], verb[16];
+	int end = 0;
+
+	if (sscanf(path, "/api/nodes/%31[A-Za-z0-9._-]/%15[a-z]%n", name, verb, &end) != 2 ||
+	    path[end] || (strcmp(verb, "drain") && strcmp(verb, "ready")))
+		return send_error(connection, MHD_HTTP_NOT_FOUND,
+				  "there is /api/nodes/NAME/drain, .../ready, and /api/flows/kill");
+	return send_answer(server, connection,
+			   json_pack("{s:s, s:s}", "command", verb, "node", name));
+}
+
 static enum MHD_Result change(struct web_server *server, struct MHD_Connection *connection,
 			      const char *path)
 {
 	const char *origin = header(connection, "Origin");
-	char name[32], verb[16];
-	json_t *answer = NULL;
-	int end = 0, error;
 
 	if (origin && (strncmp(origin, "http://", 7) || !is_self(server, origin + 7)))
 		return send_error(connection, MHD_HTTP_FORBIDDEN,
@@ -122,18 +165,9 @@ static enum MHD_Result change(struct web_server *server, struct MHD_Connection *
 		return send_error(connection, MHD_HTTP_UNAUTHORIZED,
 				  "the token is missing or wrong; it is in the file 'token' of the "
 				  "cluster's folder");
-	if (sscanf(path, "/api/nodes/%31[A-Za-z0-9._-]/%15[a-z]%n", name, verb, &end) != 2 ||
-	    path[end] || (strcmp(verb, "drain") && strcmp(verb, "ready")))
-		return send_error(connection, MHD_HTTP_NOT_FOUND,
-				  "there is /api/nodes/NAME/drain and .../ready");
-	error = client_call(server->cluster, "front",
-			    json_pack("{s:s, s:s}", "command", verb, "node", name), &answer);
-	if (error)
-		return send_error(connection, MHD_HTTP_SERVICE_UNAVAILABLE,
-				  "the front's daemon does not answer");
-	return send_json(connection,
-			 json_object_get(answer, "error") ? MHD_HTTP_BAD_REQUEST : MHD_HTTP_OK,
-			 answer);
+	if (!strcmp(path, "/api/flows/kill"))
+		return kill_flows(server, connection);
+	return change_node(server, connection, path);
 }
 
 static enum MHD_Result send_metrics(struct web_server *server, struct MHD_Connection *connection)
@@ -149,20 +183,9 @@ static enum MHD_Result send_metrics(struct web_server *server, struct MHD_Connec
 			  buffer_detach(&text), length, MHD_RESPMEM_MUST_FREE);
 }
 
-static enum MHD_Result send_flows(struct web_server *server, struct MHD_Connection *connection)
-{
-	json_t *answer = NULL;
-
-	if (client_call(server->cluster, "front", json_pack("{s:s}", "command", "flows"), &answer))
-		return send_error(connection, MHD_HTTP_SERVICE_UNAVAILABLE,
-				  "the front's daemon does not answer");
-	return send_json(connection, MHD_HTTP_OK, answer);
-}
-
 static enum MHD_Result send_history(struct web_server *server, struct MHD_Connection *connection)
 {
-	const char *text =
-		MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "seconds");
+	const char *text = argument(connection, "seconds");
 	char *end = NULL;
 	unsigned long seconds = text ? strtoul(text, &end, 10) : 300;
 
@@ -171,6 +194,18 @@ static enum MHD_Result send_history(struct web_server *server, struct MHD_Connec
 				  "seconds must be a number from 1 to 3600");
 	return send_json(connection, MHD_HTTP_OK,
 			 history_range(server->history, (unsigned int)seconds, RANGE_POINTS));
+}
+
+/* Asking makes the nodes tell of requests, so a page of another site must not be able to. Browsers
+ * say where a request comes from (Fetch Metadata); all else may ask. */
+static enum MHD_Result send_seen(struct web_server *server, struct MHD_Connection *connection)
+{
+	const char *site = header(connection, "Sec-Fetch-Site");
+
+	if (site && strcmp(site, "same-origin") && strcmp(site, "none"))
+		return send_error(connection, MHD_HTTP_FORBIDDEN,
+				  "another site's page may not ask for this");
+	return send_answer(server, connection, json_pack("{s:s}", "command", "seen"));
 }
 
 static enum MHD_Result get(struct web_server *server, struct MHD_Connection *connection,
@@ -185,7 +220,9 @@ static enum MHD_Result get(struct web_server *server, struct MHD_Connection *con
 		return send_json(connection, MHD_HTTP_OK, status);
 	}
 	if (!strcmp(path, "/api/flows"))
-		return send_flows(server, connection);
+		return send_answer(server, connection, json_pack("{s:s}", "command", "flows"));
+	if (!strcmp(path, "/api/seen"))
+		return send_seen(server, connection);
 	if (!strcmp(path, "/api/history"))
 		return send_history(server, connection);
 	if (!strcmp(path, "/metrics"))

@@ -7,7 +7,9 @@
  *	GET  /api/flows               what `baton flows --json` prints
  *	GET  /api/history?seconds=N   rates of the last N seconds
  *	GET  /metrics                 Prometheus
+ *	GET  /api/seen                what nodes see: latest requests, hottest targets, protocols
  *	POST /api/nodes/NAME/drain, /api/nodes/NAME/ready        with the token
+ *	POST /api/flows/kill?client=ADDRESS[:PORT]&node=NAME     with the token
  *
  * Whoever reads needs nothing but to reach the socket. Changes need "Authorization: Bearer TOKEN".
  *Requests whose Host is not this server's, and changes that another site's page asks for (Origin),

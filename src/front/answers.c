@@ -243,6 +243,12 @@ static void flows(struct front *front, struct request *request, const json_t *me
 	request_answer(request, front_flows(front, message));
 }
 
+static void seen(struct front *front, struct request *request, const json_t *message)
+{
+	(void)message;
+	request_answer(request, front_seen(front));
+}
+
 static void kill_flows(struct front *front, struct request *request, const json_t *message)
 {
 	kills_answer(front->kills, request, message);
@@ -254,7 +260,7 @@ static const struct {
 } commands[] = {
 	{"status", status}, {"settle", settle}, {"where", where},     {"drain", drain},
 	{"ready", ready},   {"weight", weight}, {"node", edit_nodes}, {"service", edit_services},
-	{"reload", reload}, {"flows", flows},	{"kill", kill_flows},
+	{"reload", reload}, {"flows", flows},	{"kill", kill_flows}, {"seen", seen},
 };
 
 void front_answer(struct request *request, const json_t *message, void *owner)

@@ -39,6 +39,7 @@ struct front {
 	char host[CONFIG_NAME + 8]; /* "front", or "front-NAME" of any but the first */
 	char pins[PATH_ROOM], state[PATH_ROOM];
 	uint64_t started; /* clock_now() */
+	uint64_t looked;  /* clock_now() when the nodes were asked last what they see */
 
 	struct front_bpf *skeleton;
 	struct bpf_object *object; /* the skeleton's */
@@ -179,6 +180,12 @@ int front_flows_each(const struct front *front, const json_t *message, flow_take
 /* A flow as people see it; a new reference. */
 json_t *front_flow_json(const struct front *front, const struct flow_key *key,
 			const struct front_flow *flow);
+
+/* ---- seen.c ---- */
+
+/* The answer to {"command": "seen"}: "nodes", each with what its daemon says (node/seen.h) if it
+ * has said something yet. Nodes tell for 10 s after the last such request. */
+json_t *front_seen(struct front *front);
 
 /* ---- kill.c: ends connections by order ---- */
 

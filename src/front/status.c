@@ -284,7 +284,9 @@ static json_t *service_section(const struct front *front, uint32_t id)
 
 json_t *front_status(const struct front *front)
 {
+	bool origin = !address_is_zero(&front->config.origin);
 	json_t *nodes = json_array(), *services = json_array();
+	char address[ADDRESS_TEXT];
 
 	for (uint32_t id = 1; id < NODES_MAX; id++)
 		if (front->registry->nodes[id].used)
@@ -292,8 +294,9 @@ json_t *front_status(const struct front *front)
 	for (uint32_t id = 0; id < CONFIG_SERVICES; id++)
 		if (front->registry->services[id].used)
 			json_array_append_new(services, service_section(front, id));
-	return json_pack("{s:s, s:I, s:f, s:o, s:o, s:o}", "cluster", front->config.name, "version",
-			 (json_int_t)front->registry->version, "uptime",
+	return json_pack("{s:s, s:s*, s:I, s:f, s:o, s:o, s:o}", "cluster", front->config.name,
+			 "origin", origin ? address_text(&front->config.origin, address) : NULL,
+			 "version", (json_int_t)front->registry->version, "uptime",
 			 (double)(clock_now() - front->started) / NS_PER_S, "front",
 			 front_section(front), "nodes", nodes, "services", services);
 }

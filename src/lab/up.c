@@ -186,7 +186,7 @@ static int write_config(const struct values *values)
 
 	buffer_format(&text,
 		      "# Written by `baton lab up`.\n"
-		      "cluster:\n  name: %s\n  key_file: %s\nfronts:\n",
+		      "cluster:\n  name: %s\n  key_file: %s\n  origin: 10.77.0.3\nfronts:\n",
 		      values->name, state_path(values->name, "key", key));
 	for (unsigned int i = 1; i <= values->fronts; i++)
 		add_front(values, i, &text);

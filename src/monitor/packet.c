@@ -21,7 +21,6 @@ enum {
 	TYPE_SERVICE_VLAN = 0x88a8,
 	TYPE_OLD_QINQ = 0x9100,
 	TYPE_NONE = 0,
-	HEADERS_MAX = 16, /* extension headers followed; more are no traffic but an attack */
 };
 
 #define BIT(class) (1u << TRAFFIC_##class)
@@ -104,7 +103,7 @@ static void read_ipv6(const uint8_t *at, size_t left, uint16_t port, struct pack
 	next = at[6];
 	at += 40;
 	left -= 40;
-	for (unsigned int i = 0; i < HEADERS_MAX; i++) {
+	for (unsigned int i = 0; i < TRAFFIC_HEADERS_MAX; i++) {
 		size_t length;
 
 		switch (next) {

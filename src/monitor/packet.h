@@ -1,35 +1,13 @@
-/* Which kinds of traffic a packet belongs to.
- *
- * The five classes of the traffic-distribution paper follow the outermost header: Total is every
- * packet, IP is IPv4 and IPv6 and holds TCP, ARP holds RARP as tshark's `arp` does, Other is
- * neither IP nor ARP; so Total = IP + ARP + Other. VLAN tags are skipped. IPv6 extension headers
- * are followed to the protocol behind them; a later fragment, which has no such header any more,
- * counts by its protocol number. */
+/* Which classes of traffic (wire/traffic.h) a packet belongs to. */
 #ifndef BATON_MONITOR_PACKET_H
 #define BATON_MONITOR_PACKET_H
 
 #include "wire/address.h"
+#include "wire/traffic.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-/* Order of the paper's buttons first; then what goes beyond them. */
-#define TRAFFIC_CLASSES(X)                                                                         \
-	X(TOTAL, "total", "Total")                                                                 \
-	X(TCP, "tcp", "TCP")                                                                       \
-	X(IP, "ip", "IP")                                                                          \
-	X(ARP, "arp", "ARP")                                                                       \
-	X(OTHER, "other", "Other")                                                                 \
-	X(UDP, "udp", "UDP")                                                                       \
-	X(ICMP, "icmp", "ICMP") /* of IPv4 and IPv6 */                                             \
-	X(IPV6, "ipv6", "IPv6")                                                                    \
-	X(BATON, "baton", "Baton") /* UDP with Baton's header */
-
-#define X(name, key, title) TRAFFIC_##name,
-enum traffic_class { TRAFFIC_CLASSES(X) TRAFFIC_CLASS_COUNT };
-#undef X
-enum { TRAFFIC_PAPER_COUNT = TRAFFIC_OTHER + 1 };
 
 extern const char *const traffic_keys[TRAFFIC_CLASS_COUNT];   /* "tcp": JSON */
 extern const char *const traffic_titles[TRAFFIC_CLASS_COUNT]; /* "TCP": people */

@@ -13,10 +13,9 @@
 #include <time.h>
 
 enum {
-	ESCAPED_MOST = 5, /* \\xHH in JSON */
 	/* All else in a line: names, addresses, numbers, and the words between them. */
 	FIXED_MOST = 1024,
-	LINE_MOST = FIXED_MOST + 2 * CONFIG_NAME + ESCAPED_MOST * RECORD_TEXT,
+	LINE_MOST = FIXED_MOST + 2 * CONFIG_NAME + ACCESS_ESCAPED * RECORD_TEXT,
 };
 
 static const char *const reason_names[] = {
@@ -235,6 +234,11 @@ static char *put_json(char *at, const struct access *access, const struct access
 		*at++ = '"';
 	}
 	return put_literal(at, "}\n");
+}
+
+size_t access_escape(char *to, const char *bytes, size_t length)
+{
+	return (size_t)(put_escaped(to, bytes, length, LOG_COMBINED) - to);
 }
 
 void access_format(struct buffer *text, int format, const struct access *access,

@@ -20,6 +20,7 @@ enum {
 	TICK_MS = 20,	    /* what policies go by is sent so often, if any does */
 	REPORT_TICKS = 25,  /* and all else every so many ticks */
 	CLOCK_REPORTS = 60, /* the clock is compared every so many reports */
+	LOOK_S = 10,	    /* what the page shows is reported for so long after it was asked for */
 	CLOCK_TRIES = 4,    /* of a comparison; the one with the shortest way counts */
 };
 
@@ -216,6 +217,8 @@ static void on_message(struct channel *channel, const json_t *message, void *own
 		on_snapshot(link, json_object_get(message, "snapshot"));
 	else if (!strcmp(type, "clock") && link->tries)
 		on_clock(link, message);
+	else if (!strcmp(type, "look"))
+		served_look(link->node->served, LOOK_S);
 	else if (!strcmp(type, "kill"))
 		channel_send(link->channel, node_kill(link->node, message));
 }

@@ -111,8 +111,8 @@ uint64_t held_sweep_open(const struct held_sweep *sweep);
 /* Of these, pinned. */
 uint64_t held_sweep_pinned(const struct held_sweep *sweep);
 
-/* served.c: what is made of the requests that were served here: the access log. Returns NULL with
- * one sentence in `why` if the log can't be opened. */
+/* served.c: what is made of the requests that were served here: the access log, and what the page
+ * shows of them. Returns NULL with one sentence in `why` if the log can't be opened. */
 struct served *served_start(struct node *node, char why[512]);
 void served_end(struct served *served);
 
@@ -126,6 +126,12 @@ json_t *served_report(const struct served *served);
 /* kill.c: destroys the sockets of the flows that a "kill" of the front's names, each only in the
  * generation that it names. Returns the answer, a new reference. */
 json_t *node_kill(const struct node *node, const json_t *message);
+
+/* Somebody looks at the page for so long from now on; what it is to show is reported meanwhile. */
+void served_look(struct served *served, unsigned int seconds);
+
+/* That (see node/seen.h), a new reference; NULL while nobody looks. */
+json_t *served_seen(const struct served *served);
 
 /* report.c: what the node counts, as JSON (a new reference); and only what policies go by. */
 json_t *node_report(struct node *node);

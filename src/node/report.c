@@ -125,16 +125,17 @@ json_t *node_report(struct node *node)
 {
 	json_t *services = json_array(), *loads = json_array();
 	json_t *log = node->served ? served_report(node->served) : NULL;
+	json_t *seen = node->served ? served_seen(node->served) : NULL;
 	char keys[8];
 
 	read_services(node, services, loads);
-	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o*}", "type",
+	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o*, s:o*}", "type",
 			 "report", "keys", config_keys_text(&node->keys, keys), "version",
 			 (json_int_t)node->registry->version, "flows",
 			 (json_int_t)(node->sweep ? held_sweep_open(node->sweep) : 0), "pinned",
 			 (json_int_t)(node->sweep ? held_sweep_pinned(node->sweep) : 0), "counters",
 			 counters(node), "services", services, "loads", loads, "load", load(node),
-			 "listeners", listeners(node), "log", log);
+			 "listeners", listeners(node), "log", log, "seen", seen);
 }
 
 json_t *node_load(struct node *node)

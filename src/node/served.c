@@ -1,6 +1,7 @@
 #include "node/access_log.h"
 #include "node/accesses.h"
 #include "node/node.h"
+#include "node/seen.h"
 
 #include "base/fail.h"
 
@@ -12,7 +13,9 @@
 struct served {
 	struct node *node;
 	struct accesses *accesses;
-	struct access_log *log; /* NULL: requests are not told of */
+	struct access_log *log; /* NULL: there is none */
+	struct seen *seen;	/* NULL: nobody looks */
+	uv_timer_t looking;	/* until nobody does */
 };
 
 static void on_access(void *owner, const struct access *access)
@@ -20,6 +23,8 @@ static void on_access(void *owner, const struct access *access)
 	struct served *served = owner;
 	const struct registry_service *service;
 
+	if (access && served->seen)
+		seen_add(served->seen, access);
 	if (!served->log)
 		return;
 	if (!access) {
@@ -31,6 +36,35 @@ static void on_access(void *owner, const struct access *access)
 			  : NULL;
 	access_log_add(served->log, access,
 		       service && service->used ? service->settings.name : "-");
+}
+
+/* Whether the programs are to tell of requests. Returns 0 or -errno. */
+static int want(struct served *served)
+{
+	return accesses_want(served->accesses, served->node->config.log.on || served->seen);
+}
+
+static void on_nobody_looks(uv_timer_t *timer)
+{
+	struct served *served = timer->data;
+
+	seen_end(served->seen);
+	served->seen = NULL;
+	want(served);
+}
+
+void served_look(struct served *served, unsigned int seconds)
+{
+	if (!served->seen) {
+		served->seen = seen_start(served->node);
+		want(served);
+	}
+	uv_timer_start(&served->looking, on_nobody_looks, seconds * 1000, 0);
+}
+
+json_t *served_seen(const struct served *served)
+{
+	return served->seen ? seen_report(served->seen) : NULL;
 }
 
 struct served *served_start(struct node *node, char why[512])
@@ -52,7 +86,9 @@ struct served *served_start(struct node *node, char why[512])
 			 strerror(errno));
 		goto no_accesses;
 	}
-	error = accesses_want(served->accesses, node->config.log.on);
+	uv_timer_init(&node->loop, &served->looking);
+	served->looking.data = served;
+	error = want(served);
 	if (error)
 		log_line(LOG_LEVEL_ERROR, "telling the programs what to tell of requests: %s",
 			 strerror(-error));
@@ -76,7 +112,7 @@ int served_reload(struct served *served, char why[512])
 	}
 	access_log_close(served->log);
 	served->log = log;
-	return accesses_want(served->accesses, served->node->config.log.on);
+	return want(served);
 }
 
 json_t *served_report(const struct served *served)
@@ -89,9 +125,17 @@ json_t *served_report(const struct served *served)
 			 (json_int_t)accesses_open(served->accesses));
 }
 
+static void on_closed(uv_handle_t *handle)
+{
+	free(handle->data);
+}
+
 void served_end(struct served *served)
 {
 	accesses_end(served->accesses);
 	access_log_close(served->log);
-	free(served);
+	seen_end(served->seen);
+	served->log = NULL;
+	served->seen = NULL;
+	uv_close((uv_handle_t *)&served->looking, on_closed);
 }

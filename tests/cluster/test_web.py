@@ -1,5 +1,6 @@
 """The page and its API: by hand, and in a browser as a person uses them."""
 
+import base64
 import http.client
 import json
 import os
@@ -98,6 +99,16 @@ def test_metrics_are_prometheus_text(port):
     ("/api/history?seconds=-5", "GET", {}, 400),
     ("/api/history?seconds=99999", "GET", {}, 400),
     ("/../../etc/passwd", "GET", {}, 404),
+    ("/api/flows/kill?node=node2", "POST", {}, 401),
+    ("/api/flows/kill?node=node2", "POST", {"Authorization": "Bearer 0123"}, 401),
+    ("/api/flows/kill?node=node2", "POST", {"Authorization": "Bearer TOKEN", "Origin": "http://evil.example"}, 403),
+    ("/api/flows/kill?node=node2", "POST", {"Authorization": "Bearer TOKEN", "Host": "evil.example"}, 421),
+    ("/api/flows/kill", "POST", {"Authorization": "Bearer TOKEN"}, 400),
+    ("/api/flows/kill?all=true", "POST", {"Authorization": "Bearer TOKEN"}, 400),
+    ("/api/flows/kill?node=node9", "POST", {"Authorization": "Bearer TOKEN"}, 400),
+    ("/api/flows/kill?node=node2", "GET", {"Authorization": "Bearer TOKEN"}, 404),
+    ("/api/seen", "GET", {"Sec-Fetch-Site": "cross-site"}, 403),
+    ("/api/seen", "GET", {"Host": "evil.example"}, 421),
 ])
 def test_refuses(port, path, method, headers, wanted):
     headers = {name: value.replace("TOKEN", token()) for name, value in headers.items()}
@@ -121,7 +132,8 @@ class Browser:
             assert self.driver.poll() is None
         self.session = ""
         options = {"args": [*FLAGS, "--user-data-dir=" + profile, "--window-size=1200,900"]}
-        answer = self.call("", {"capabilities": {"alwaysMatch": {"goog:chromeOptions": options}}})
+        answer = self.call("", {"capabilities": {"alwaysMatch": {
+            "goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}}})
         self.session = "/" + answer["sessionId"]
 
     def call(self, path, body=None, method="POST"):
@@ -131,6 +143,26 @@ class Browser:
         connection.close()
         assert not (isinstance(value, dict) and value.get("error")), value
         return value
+
+    def devtools(self, command, **parameters):
+        return self.call("/goog/cdp/execute", {"cmd": command, "params": parameters})
+
+    def show(self, width, dark=False):
+        self.devtools("Emulation.setEmulatedMedia",
+                      features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
+        self.devtools("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1,
+                      mobile=width < 500)
+
+    def save(self, path):
+        """The whole page as a PNG."""
+        data = self.devtools("Page.captureScreenshot", captureBeyondViewport=True, format="png")["data"]
+        with open(path, "wb") as file:
+            file.write(base64.b64decode(data))
+
+    def complaints(self):
+        """What the console has had to say since the last call."""
+        return [entry["message"] for entry in self.call("/se/log", {"type": "browser"})
+                if entry["level"] in ("SEVERE", "WARNING")]
 
     def script(self, text):
         return self.call("/execute/sync", {"script": text, "args": []})
@@ -165,7 +197,7 @@ def test_page_shows_the_cluster(browser):
     wait(lambda: browser.script("return document.querySelectorAll('#nodes tbody tr').length") == 2)
     assert browser.script("return document.getElementById('cluster').textContent") == NAME
     assert browser.script("return [...document.querySelectorAll('#drawing text')].map(t => t.textContent)").count("node1")
-    wait(lambda: browser.script("return Object.keys(charts).length") == 4)
+    wait(lambda: browser.script("return Object.keys(charts).length") == 5)
     # Everything came from this server.
     assert browser.script("return performance.getEntriesByType('resource').every(r => r.name.startsWith(location.origin))")
 
@@ -186,6 +218,60 @@ def test_drain_needs_the_token_and_empties_the_node(browser):
     wait(lambda: state("node1") == "up")
 
 
+def cells(browser, table):
+    return browser.script("return [...document.querySelectorAll('#%s tbody tr')].map(r => [...r.cells].map(c => c.textContent))"
+                          % table)
+
+
+def curl(*urls):
+    words = [word for url in urls for word in ("-o", "/dev/null", "http://10.77.0.100" + url)]
+    run(BATON, "lab", "exec", "--name", NAME, "client", "--", "curl", "-s", *words)
+
+
+def seen(port):
+    return json.loads(ask(port, "/api/seen")[1])["nodes"]
+
+
+def test_page_shows_single_requests(browser, port):
+    """Hottest targets and latest requests, of which the nodes tell while somebody looks."""
+    wait(lambda: len(seen(port)) == 2)
+    curl(*["/t/7"] * 30, *["/t/8?x=1", "/t/8?x=2"] * 5, "/none")
+    wait(lambda: "/none" in {one["path"] for node in seen(port).values() for one in node["latest"]})
+    told = seen(port)
+    hottest = {hot["target"]: hot["requests_per_second"] for node in told.values() for hot in node["hottest"]}
+    # Targets are paths here: both queries are one. Rates fade alike, so ratios stay.
+    assert hottest["10.77.0.100/t/7"] / hottest["10.77.0.100/t/8"] == pytest.approx(3, rel=0.2)
+    for node, what in told.items():
+        assert {one["node"] for one in what["latest"]} <= {node}
+    missing = next(one for node in told.values() for one in node["latest"] if one["path"] == "/none")
+    assert (missing["method"], missing["status"], missing["client"]) == ("GET", 404, "10.77.0.1")
+    wait(lambda: ["10.77.0.100/t/7"] == [row[0] for row in cells(browser, "hot")][:1])
+    wait(lambda: any("GET /none" in row and "404" in row for row in cells(browser, "latest")))
+    # What the nodes' devices carry adds up, and the parts are the whole.
+    for node in told.values():
+        traffic = node["traffic"]
+        for unit in ("packets", "bytes"):
+            assert traffic["total"][unit] == traffic["ip"][unit] + traffic["arp"][unit] + traffic["other"][unit]
+    wait(lambda: [row[0] for row in cells(browser, "mix")][:2] == ["TCP", "Baton"])
+
+
+@pytest.mark.parametrize("width", [360, 800, 1400])
+def test_page_fits(browser, width):
+    """Nothing sticks out at three widths, in the light and in the dark; every control has a name; the console is still."""
+    for dark in (False, True):
+        browser.show(width, dark)
+        wait(lambda: browser.script("return Object.keys(charts).length") == 5)
+        wait(lambda: browser.script("return document.documentElement.scrollWidth <= innerWidth"))
+        assert browser.script("""const [r, g, b] = getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number);
+                                 return r + g + b < 384""") == dark
+    nameless = browser.script("""return [...document.querySelectorAll('button, input, select, svg, canvas, [role]')].filter(
+        e => !e.hidden && !e.getAttribute('aria-label') && !e.getAttribute('aria-labelledby') && !e.labels?.length
+             && !e.textContent.trim() && e.getAttribute('role') !== 'status').map(e => e.outerHTML)""")
+    assert nameless == []
+    # What was refused for want of a token is said there too.
+    assert [line for line in browser.complaints() if "401" not in line] == []
+
+
 def samples(port):
     """The metrics' samples: name -> list of (labels, value)."""
     found = {}
@@ -200,28 +286,35 @@ def samples(port):
 def test_histograms_hold_every_request(port):
     asked = [word for i in range(40) for word in ("-o", "/dev/null", "http://10.77.0.100/t/%d" % i)]
 
-    def count(name):
-        return sum(value for labels, value in samples(port)[name]
+    def count(there, name):
+        return sum(value for labels, value in there[name]
                    if labels["service"] == "web" and labels.get("le", "+Inf") == "+Inf")
 
+    def all_reported(there):
+        """The nodes report twice a second; no request is under way."""
+        return count(there, "baton_response_seconds_count") == sum(
+            value for labels, value in there["baton_node_events_total"] if labels["kind"] == "requests") - sum(
+            value for _, value in there["baton_node_handoffs_out_total"])
+
+    wait(lambda: all_reported(samples(port)))
+    before = count(samples(port), "baton_response_seconds_count")
     run(BATON, "lab", "exec", "--name", NAME, "client", "--", "curl", "-s", *asked)
-    # The nodes report twice a second; no request is under way.
-    wait(lambda: 40 <= count("baton_response_seconds_count") == sum(
-        value for labels, value in samples(port)["baton_node_events_total"] if labels["kind"] == "requests") - sum(
-        value for _, value in samples(port)["baton_node_handoffs_out_total"]))
+    wait(lambda: count(samples(port), "baton_response_seconds_count") >= before + 40 and all_reported(samples(port)))
+    there = samples(port)
     for kind in ("first_byte", "response"):
-        assert count("baton_%s_seconds_bucket" % kind) == count("baton_%s_seconds_count" % kind)
-    assert 0 < count("baton_first_byte_seconds_sum") <= count("baton_response_seconds_sum")
+        assert count(there, "baton_%s_seconds_bucket" % kind) == count(there, "baton_%s_seconds_count" % kind)
+    assert 0 < count(there, "baton_first_byte_seconds_sum") <= count(there, "baton_response_seconds_sum")
     # Buckets are cumulative, and their bounds rise.
     for node in ("node1", "node2"):
-        buckets = [(float(labels["le"]), value) for labels, value in samples(port)["baton_response_seconds_bucket"]
+        buckets = [(float(labels["le"]), value) for labels, value in there["baton_response_seconds_bucket"]
                    if labels["node"] == node and labels["service"] == "web"]
         assert buckets == sorted(buckets) and [value for _, value in buckets] == sorted(value for _, value in buckets)
     nodes = json.loads(run(BATON, "status", "--name", NAME, "--json"))["nodes"]
     for node in nodes:
         for times in node["latency_us"].values():
             assert 0 < times["p50"] <= times["p90"] <= times["p99"] <= times["p999"]
-    assert sum(service["timed"] for node in nodes for service in node["services"]) == count("baton_response_seconds_count")
+    assert sum(service["timed"] for node in nodes for service in node["services"]) == count(
+        there, "baton_response_seconds_count")
 
 
 def test_dashboard_and_alerts_name_metrics_that_exist(port):
@@ -244,3 +337,30 @@ def test_dashboard_and_alerts_name_metrics_that_exist(port):
         assert text.count("(") == text.count(")")
     assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
     assert all(rule["alert"] and rule["annotations"]["summary"] for rule in rules)
+
+
+# Says what becomes of a connection that has been served once.
+WAITING = """
+import socket
+with socket.create_connection(("10.77.0.100", 80)) as connection:
+    connection.sendall(b"GET /t/1 HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n")
+    connection.recv(65536)
+    print("%s:%d" % connection.getsockname(), flush=True)
+    try:
+        connection.recv(1)
+        print("closed")
+    except ConnectionResetError:
+        print("reset")
+"""
+
+
+def test_a_connection_is_killed_from_the_page(browser):
+    with subprocess.Popen([BATON, "lab", "exec", "--name", NAME, "client", "--", "/usr/bin/python3", "-c", WAITING],
+                          stdout=subprocess.PIPE, text=True) as client:
+        name = client.stdout.readline().strip()
+        button = '[aria-label="kill %s"]' % name
+        wait(lambda: browser.script("return document.querySelector('%s') !== null" % button))
+        browser.script("document.getElementById('token').value = '%s'" % token())
+        browser.script("document.querySelector('%s').click()" % button)
+        wait(lambda: browser.script("return document.getElementById('said').textContent") == name + ": killed")
+        assert client.stdout.readline().strip() == "reset"

@@ -58,7 +58,7 @@ static __always_inline int load(const struct __sk_buff *skb, __u32 at, void *to,
 static __always_inline void transport(const struct __sk_buff *skb, __u32 at, int length,
 				      __u8 protocol, const struct address *from, __u64 bytes)
 {
-	__u16 ports[2], magic;
+	__u16 ports[2], magic[2];
 	__u8 offset;
 
 	switch (protocol) {
@@ -76,8 +76,8 @@ static __always_inline void transport(const struct __sk_buff *skb, __u32 at, int
 		return;
 	case IPPROTO_UDP:
 		add(TRAFFIC_UDP, bytes);
-		if (length >= 0 && !load(skb, at, ports, 4) && !load(skb, at + 8, &magic, 2) &&
-		    magic == bpf_htons(BATON_MAGIC) &&
+		if (length >= 0 && !load(skb, at, ports, 4) && !load(skb, at + 8, magic, 4) &&
+		    magic[0] == bpf_htons(BATON_MAGIC) &&
 		    (ports[0] == bpf_htons(baton_port) || ports[1] == bpf_htons(baton_port)))
 			add(TRAFFIC_BATON, bytes);
 	}
@@ -88,16 +88,17 @@ static __always_inline void ipv4(const struct __sk_buff *skb, __u32 at, __u64 by
 	struct address from;
 	struct iphdr head;
 	__u32 words;
+	int length;
 
 	add(TRAFFIC_IP, bytes);
 	if (load(skb, at, &head, sizeof(head)))
 		return;
 	words = *(__u8 *)&head & 15;
+	length = (int)bpf_ntohs(head.tot_len) - (int)words * 4;
+	if (bpf_ntohs(head.frag_off) & 0x1fff || words < sizeof(head) / 4)
+		length = -1;
 	address_from_ipv4(&from, head.saddr);
-	transport(skb, at + words * 4,
-		  bpf_ntohs(head.frag_off) & 0x1fff ? -1
-						    : (int)bpf_ntohs(head.tot_len) - (int)words * 4,
-		  head.protocol, &from, bytes);
+	transport(skb, at + words * 4, length, head.protocol, &from, bytes);
 }
 
 static __always_inline void ipv6(const struct __sk_buff *skb, __u32 at, __u64 bytes)

@@ -99,7 +99,12 @@ static void squid_configure(const struct server *server, struct buffer *text)
 			      "hosts_file %s/conf/hosts\n",
 			      cache->port, base);
 	else
-		buffer_format(text, "http_port %u accel vhost\n", cache->port);
+		/* Else a parent that was away once would be gone round, to the host that the client
+		 * named: this one. */
+		buffer_format(text,
+			      "http_port %u accel vhost\n"
+			      "never_direct allow all\n",
+			      cache->port);
 	squid_peer(text, "origin", cache->origin, true);
 	if (cache->distill) {
 		char address[64];

@@ -187,8 +187,8 @@ json_t *document_make(const struct registry *registry, const struct config *conf
 			json_array_append_new(services, service_section(registry, id));
 	for (unsigned int i = 0; i < config->front_count; i++)
 		json_array_append_new(fronts, front_section(&config->fronts[i]));
-	return json_pack("{s:o, s:o, s:o, s:o}", "cluster", cluster, "fronts", fronts,
-			 "nodes", nodes, "services", services);
+	return json_pack("{s:o, s:o, s:o, s:o}", "cluster", cluster, "fronts", fronts, "nodes",
+			 nodes, "services", services);
 }
 
 json_t *document_find(json_t *document, const char *list, const char *name, size_t *index)

@@ -56,7 +56,8 @@ INLINE int front_tcp(struct xdp_md *ctx, struct front_work *work, struct tcphdr 
 	struct cluster *here;
 	__u32 header;
 
-	if ((void *)(tcp + 1) > end)
+	/* A frame from this host itself is one that the node's program sends up to its stack. */
+	if ((void *)(tcp + 1) > end || work->own)
 		return XDP_PASS;
 	segment->key.client_port = words[0];
 	segment->key.vip_port = words[0] >> 16;
@@ -136,6 +137,15 @@ INLINE int address_same(const struct address *a, const struct address *b)
 	       a->words[2] == b->words[2] && a->words[3] == b->words[3];
 }
 
+/* What another front (or this one, to the node on its own host) tells a node. The node's program
+ * checks it. */
+INLINE int for_node(const struct baton_header *header, const void *end)
+{
+	return (const void *)(header + 1) <= end &&
+	       (header->type == BATON_HANDOFF || header->type == BATON_WHO_HAS ||
+		header->type == BATON_ANSWER);
+}
+
 /* A UDP datagram; the addresses are in the work area already. */
 INLINE int front_datagram(struct xdp_md *ctx, struct front_work *work, const struct cluster *here,
 			  struct udphdr *udp, void *end)
@@ -146,6 +156,8 @@ INLINE int front_datagram(struct xdp_md *ctx, struct front_work *work, const str
 	int action;
 
 	if ((void *)(udp + 1) > end)
+		return XDP_PASS;
+	if (udp->dest == here->port && here->on_node && for_node((void *)(udp + 1), end))
 		return XDP_PASS;
 	if (udp->dest == here->port && (address_same(&segment->key.vip, &here->address4) ||
 					address_same(&segment->key.vip, &here->address6))) {
@@ -272,6 +284,12 @@ INLINE int front_ipv6(struct xdp_md *ctx, struct front_work *work, const struct 
 						      : FRONT_COUNT_IP_OPTIONS);
 }
 
+INLINE int mac_same(const __u8 *a, const __u8 *b)
+{
+	return !((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]) | (a[4] ^ b[4]) |
+		 (a[5] ^ b[5]));
+}
+
 INLINE int front_frame(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
@@ -285,6 +303,7 @@ INLINE int front_frame(struct xdp_md *ctx)
 	work->ask_flags = 0;
 	work->alone = 0;
 	work->may_wait = 0;
+	work->own = here->on_node && mac_same(ethernet->h_source, here->mac);
 	if (ethernet->h_proto == ETHERTYPE_IPV4)
 		return front_ipv4(ctx, work, here);
 	if (ethernet->h_proto == ETHERTYPE_IPV6)
@@ -303,6 +322,14 @@ int front(struct xdp_md *ctx)
 	if (traced)
 		trace_leave(ctx, TRACE_FRONT, verdict);
 	return verdict;
+}
+
+/* Data is a frame that the daemon has for the node on this very host, ctx.ifindex the device it is
+ * to come in by. Returns 0 or a negative errno. */
+SEC("tc")
+int front_here(struct __sk_buff *skb)
+{
+	return bpf_clone_redirect(skb, skb->ifindex, BPF_F_INGRESS);
 }
 
 /* The daemon's orders about flows that it keeps: see wire/slow.h. */

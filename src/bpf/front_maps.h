@@ -186,6 +186,7 @@ struct front_work {
 	__u32 reason;			   /* enum place_reason */
 	__u16 asker, ask_flags;		   /* node that asks, 0 none; enum place_query_flags */
 	__u32 alone;			   /* of the asker, as in struct place_query */
+	__u32 own;			   /* the frame came from this host's node */
 	__u32 may_wait;			   /* place_segment: more bytes may be waited for */
 	__u32 expired_tick, expired_count; /* syn_expired: when, and how often in that tick */
 	__u32 ask_tick, ask_count;	   /* the same of questions to nodes */

@@ -17,9 +17,11 @@ struct outer6 {
 	struct baton_header header;
 } __attribute__((packed));
 
-/* Out of the device that the node is on. */
+/* Out of the device that the node is on; or up, to the node's program on this very device. */
 INLINE int send_out(struct xdp_md *ctx, const struct node_entry *node)
 {
+	if (node->reachable == HOP_HERE)
+		return XDP_PASS;
 	if (!node->ifindex || node->ifindex == ctx->ingress_ifindex)
 		return XDP_TX;
 	return bpf_redirect(node->ifindex, 0);

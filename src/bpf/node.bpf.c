@@ -187,7 +187,8 @@ INLINE int node_out_frame(struct __sk_buff *skb)
 	struct held *flow;
 	__u64 owner;
 
-	if (!cluster || !work || !cluster->ready)
+	/* What a front's daemon on this host says for the VIP is not the server's. */
+	if (!cluster || !work || !cluster->ready || skb->mark == MARK_FRONT)
 		return TC_ACT_UNSPEC;
 	segment = &work->segment;
 	if (segment_read_frame(skb, segment, 1) != SEGMENT_TCP)
@@ -317,7 +318,7 @@ int node_release(struct __sk_buff *skb)
 		return TC_ACT_SHOT;
 	send_header(work, cluster, flow, BATON_RELEASE, 0);
 	device = send_wrap(skb, flow->front);
-	if (device < 0 || bpf_clone_redirect(skb, device, 0))
+	if (device < 0 || bpf_clone_redirect(skb, device, send_flags(cluster, flow->front)))
 		return TC_ACT_SHOT;
 	count(NODE_COUNT_RELEASED);
 	return TC_ACT_OK;

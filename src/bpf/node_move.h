@@ -129,7 +129,7 @@ SUBPROGRAM int move_flow(struct __sk_buff *skb, struct held *flow, __u32 node)
 		return TC_ACT_SHOT;
 	room = address_is_ipv4(&send_front(cluster, flow->front)->address) ? BATON_OVERHEAD_IPV4
 									   : BATON_OVERHEAD_IPV6;
-	if (bpf_clone_redirect(skb, device, 0))
+	if (bpf_clone_redirect(skb, device, send_flags(cluster, flow->front)))
 		count(NODE_COUNT_UNSENT);
 	if (send_strip(skb, room, work->segment.protocol))
 		return TC_ACT_SHOT;

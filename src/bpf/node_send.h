@@ -121,12 +121,21 @@ unsent:
 	return -EIO;
 }
 
+/* Of bpf_redirect and its kin: what is for a front on this very host comes in once more, to its
+ * (generic) XDP program. */
+INLINE __u64 send_flags(const struct cluster *cluster, __u32 number)
+{
+	return send_front(cluster, number)->reachable == HOP_HERE ? BPF_F_INGRESS : 0;
+}
+
 /* The same, and the frame goes: returns what the program has to return. */
 INLINE int send_wrapped(struct __sk_buff *skb, __u32 number)
 {
+	struct cluster *cluster = cluster_here();
 	int device = send_wrap(skb, number);
 
-	return device < 0 ? TC_ACT_SHOT : bpf_redirect(device, 0);
+	return device < 0 || !cluster ? TC_ACT_SHOT
+				      : bpf_redirect(device, send_flags(cluster, number));
 }
 
 /* Takes the outer headers off the segment in hand. Returns 0 or a negative errno. */

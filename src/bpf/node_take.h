@@ -243,7 +243,7 @@ INLINE int take_tell(struct __sk_buff *skb, struct work *work, const struct clus
 	count(NODE_COUNT_CONFIRMED);
 	room = address_is_ipv4(&send_front(cluster, flow->front)->address) ? BATON_OVERHEAD_IPV4
 									   : BATON_OVERHEAD_IPV6;
-	if (bpf_clone_redirect(skb, device, 0))
+	if (bpf_clone_redirect(skb, device, send_flags(cluster, flow->front)))
 		count(NODE_COUNT_UNSENT);
 	return send_strip(skb, room, work->segment.protocol);
 }

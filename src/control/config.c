@@ -281,6 +281,8 @@ static void read_services(struct schema *schema, const struct schema_node *list,
 		config_nodes_of(schema, config, reading.nodes.list, service->node);
 		if (service->forward == FORWARD_NAT)
 			check_nat(schema, config, service);
+		if (service->place == PLACE_DNS)
+			config_dns_check(schema, config, service);
 		config_rules_read(schema, config, service, reading.pools.list, reading.rules.list);
 		config->service_count++;
 		for (unsigned int j = 0; j < i; j++)

@@ -32,7 +32,7 @@ enum {
 #define CONFIG_XDPS	 "auto|native|generic"
 #define CONFIG_PROTOCOLS "http|tls|tcp|udp"
 #define CONFIG_TARGETS	 "path|url"
-#define CONFIG_PLACES	 "inline|spread"
+#define CONFIG_PLACES	 "inline|spread|dns"
 #define CONFIG_FORWARDS	 "direct|tunnel|nat"
 #define CONFIG_RELEASES	 "rst|fin"
 #define CONFIG_SCHEDULES "flow|packet"
@@ -42,7 +42,7 @@ enum {
 enum xdp_choice { XDP_AUTO, XDP_NATIVE, XDP_GENERIC };
 enum protocol_choice { PROTOCOL_HTTP, PROTOCOL_TLS, PROTOCOL_TCP, PROTOCOL_UDP };
 enum target_choice { TARGET_PATH, TARGET_URL };
-enum place_choice { PLACE_INLINE, PLACE_SPREAD };
+enum place_choice { PLACE_INLINE, PLACE_SPREAD, PLACE_DNS };
 enum schedule_choice { SCHEDULE_FLOW, SCHEDULE_PACKET };
 enum health_choice { HEALTH_NONE, HEALTH_TCP, HEALTH_HTTP };
 enum log_choice { LOG_NONE, LOG_COMBINED, LOG_JSON };
@@ -179,6 +179,10 @@ int config_source_parse(const char *text, struct config_source *source);
 
 /* The same as text, of CONFIG_SOURCE_TEXT bytes at most. Returns text. */
 char *config_source_text(const struct config_source *source, char *text);
+
+/* Whether several fronts have the same addresses, so that any may get a connection's packets. With
+ * `place: dns` each has its own. */
+bool config_fronts_share(const struct config *config);
 
 /* Makes `front` the one of that name. Returns whether there is one. */
 bool config_front_choose(struct config *config, const char *name);

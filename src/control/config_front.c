@@ -88,8 +88,26 @@ void config_fronts_read(struct schema *schema, const struct schema_node *list, v
 		read_one(schema, schema_item(schema, list, i), config);
 }
 
+/* What a node says to the front on its own host comes in by the device a second time, where only a
+ * generic program sees it. */
+static void check_on_node(struct schema *schema, const struct config *config,
+			  struct config_front *front)
+{
+	for (unsigned int i = 0; i < config->node_count; i++) {
+		if (!address_equal(&config->nodes[i].address, &front->address))
+			continue;
+		if (front->xdp == XDP_NATIVE)
+			schema_error(schema, front->line, "xdp",
+				     "must be generic on the host of node '%s'",
+				     config->nodes[i].name);
+		front->xdp = XDP_GENERIC;
+	}
+}
+
 void config_fronts_check(struct schema *schema, struct config *config)
 {
+	for (unsigned int i = 0; i < config->front_count; i++)
+		check_on_node(schema, config, &config->fronts[i]);
 	if (!config->front_count) {
 		schema_error(schema, 1, "front", "is missing; it says where clients' packets come");
 		return;
@@ -118,6 +136,33 @@ void config_fronts_check(struct schema *schema, struct config *config)
 					other->line);
 		}
 	}
+}
+
+void config_dns_check(struct schema *schema, const struct config *config,
+		      const struct config_service *service)
+{
+	unsigned int four = 0, six;
+
+	for (unsigned int i = 0; i < service->address_count; i++)
+		four += address_is_ipv4(&service->addresses[i]);
+	six = service->address_count - four;
+	if ((four && four != config->front_count) || (six && six != config->front_count))
+		schema_error(schema, service->line, "addresses",
+			     "with 'place: dns' there is one for each of the %u fronts, in their "
+			     "order; of IPv6 likewise, if any",
+			     config->front_count);
+	if ((service->protocol != PROTOCOL_HTTP && service->protocol != PROTOCOL_TLS) ||
+	    service->forward != FORWARD_DIRECT)
+		schema_error(schema, service->line, "place",
+			     "dns is for http and tls, with 'forward: direct'");
+}
+
+bool config_fronts_share(const struct config *config)
+{
+	for (unsigned int i = 0; i < config->service_count && config->front_count > 1; i++)
+		if (config->services[i].place != PLACE_DNS)
+			return true;
+	return false;
 }
 
 bool config_front_choose(struct config *config, const char *name)

@@ -13,4 +13,8 @@ void config_fronts_read(struct schema *schema, const struct schema_node *list, v
  * Makes the first one config->front. */
 void config_fronts_check(struct schema *schema, struct config *config);
 
+/* A service with `place: dns`: it has an address of each front. */
+void config_dns_check(struct schema *schema, const struct config *config,
+		      const struct config_service *service);
+
 #endif

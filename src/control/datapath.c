@@ -83,8 +83,20 @@ static int map_named(struct bpf_object *object, const char *name)
 
 /* ---- hops ---- */
 
+static bool is_here(const struct datapath *datapath, const struct address *address)
+{
+	return !address_is_zero(address) && (address_equal(address, &datapath->cluster.address4) ||
+					     address_equal(address, &datapath->cluster.address6));
+}
+
 static void apply_hop(struct datapath *datapath, struct node_entry *entry)
 {
+	if (is_here(datapath, &entry->address)) {
+		memcpy(entry->mac, datapath->cluster.mac, sizeof(entry->mac));
+		entry->ifindex = 0;
+		entry->reachable = HOP_HERE;
+		return;
+	}
 	for (unsigned int i = 0; i < datapath->hop_count; i++) {
 		const struct hop *hop = &datapath->hops[i];
 
@@ -92,7 +104,7 @@ static void apply_hop(struct datapath *datapath, struct node_entry *entry)
 			continue;
 		memcpy(entry->mac, hop->mac, sizeof(entry->mac));
 		entry->ifindex = (__u32)hop->ifindex;
-		entry->reachable = 1;
+		entry->reachable = HOP_KNOWN;
 	}
 }
 
@@ -123,13 +135,13 @@ static void take_hops(struct datapath *datapath)
 	for (uint32_t id = 1; id < NODES_MAX; id++) {
 		const struct node_entry *entry = &datapath->written[id];
 
-		if (entry->reachable)
+		if (entry->reachable == HOP_KNOWN)
 			datapath_hop(datapath, &entry->address, entry->mac, (int)entry->ifindex);
 	}
 	for (int i = 0; i < FRONTS_MAX; i++) {
 		const struct node_entry *entry = &datapath->cluster.fronts[i];
 
-		if (entry->reachable)
+		if (entry->reachable == HOP_KNOWN)
 			datapath_hop(datapath, &entry->address, entry->mac, (int)entry->ifindex);
 	}
 }
@@ -439,6 +451,21 @@ static int write_rules(struct datapath *datapath, const struct registry_service 
 	return error;
 }
 
+/* Whether this host's program is to know an address of the service. With `place: dns` each front
+ * has one of each family, in their order, and nothing to do with the others. */
+static bool answers_for(const struct datapath *datapath, const struct config_service *service,
+			unsigned int address)
+{
+	bool four = address_is_ipv4(&service->addresses[address]);
+	unsigned int front = 0;
+
+	if (service->place != PLACE_DNS || datapath->cluster.self < BATON_FRONT(0))
+		return true;
+	for (unsigned int i = 0; i < address; i++)
+		front += address_is_ipv4(&service->addresses[i]) == four;
+	return datapath->cluster.self == BATON_FRONT(front);
+}
+
 static int write_services(struct datapath *datapath, const struct registry *registry)
 {
 	struct service_key *keys = calloc(CONFIG_SERVICES * CONFIG_VIPS, sizeof(*keys));
@@ -459,8 +486,11 @@ static int write_services(struct datapath *datapath, const struct registry *regi
 		service_value(from, id, &value);
 		value.rules = datapath->sets[id];
 		for (unsigned int i = 0; i < from->settings.address_count && !error; i++) {
-			struct service_key *key = &keys[count++];
+			struct service_key *key;
 
+			if (!answers_for(datapath, &from->settings, i))
+				continue;
+			key = &keys[count++];
 			key->vip = from->settings.addresses[i];
 			key->port = htons((uint16_t)from->settings.port);
 			key->protocol =
@@ -631,6 +661,7 @@ int datapath_publish(struct datapath *datapath, const struct registry *registry)
 	int error;
 
 	datapath->cluster.node_most = 0;
+	datapath->cluster.on_node = 0;
 	for (uint32_t id = 1; id < NODES_MAX; id++) {
 		const struct registry_node *node = &registry->nodes[id];
 		struct node_entry *entry = &datapath->entries[id];
@@ -643,6 +674,7 @@ int datapath_publish(struct datapath *datapath, const struct registry *registry)
 		entry->address6 = node->address6;
 		entry->state = (__u8)registry_node_state(registry, id);
 		entry->weight = node->weight;
+		datapath->cluster.on_node |= is_here(datapath, &entry->address);
 	}
 	datapath->cluster.port = htons((uint16_t)registry->port);
 	datapath->cluster.idle_s = (__u32)(registry->idle / NS_PER_S);

@@ -85,7 +85,9 @@ static void watch_nodes(struct front *front)
 
 	for (uint32_t id = 1; id < NODES_MAX; id++) {
 		const struct registry_node *node = &front->registry->nodes[id];
-		const struct address *now = node->used ? &node->address : &none;
+		/* Where this front is on a node's host, that one needs no looking for. */
+		bool here = address_equal(&node->address, &front->config.front.address);
+		const struct address *now = node->used && !here ? &node->address : &none;
 
 		if (!memcmp(&front->watched[id], now, sizeof(*now)))
 			continue;
@@ -174,7 +176,8 @@ bool front_reload(struct front *front, const char *text, struct buffer *errors)
 		datapath_keys(front->datapath, &keys);
 		config_release(&front->config);
 		front->config = config;
-		datapath_asks(front->datapath, config.front.who_has, config.front_count > 1, false);
+		datapath_asks(front->datapath, config.front.who_has, config_fronts_share(&config),
+			      false);
 	}
 	if (registry_configure(front->registry, &config) || !text)
 		front_changed(front);
@@ -283,8 +286,8 @@ static int run(struct front *front)
 	datapath_keys(front->datapath, &front->keys);
 	if (!datapath_was_ready(front->datapath))
 		datapath_clock(front->datapath, daemon_clock_offset());
-	datapath_asks(front->datapath, front->config.front.who_has, front->config.front_count > 1,
-		      !datapath_was_ready(front->datapath));
+	datapath_asks(front->datapath, front->config.front.who_has,
+		      config_fronts_share(&front->config), !datapath_was_ready(front->datapath));
 	front->neighbors = neighbors_new(&front->loop, on_hop, front);
 	if (!front->neighbors)
 		return failed_errno(errno, "asking the kernel for neighbours");

@@ -1,5 +1,7 @@
 #include "front/orders.h"
 
+#include "wire/cluster.h"
+
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <linux/if_packet.h>
@@ -9,11 +11,22 @@
 
 int orders_open(struct orders *orders, const struct bpf_object *object, int ifindex)
 {
+	const int mark = MARK_FRONT;
+
 	orders->ifindex = ifindex;
 	orders->program = bpf_program__fd(bpf_object__find_program_by_name(object, "front_slow"));
+	orders->here = bpf_program__fd(bpf_object__find_program_by_name(object, "front_here"));
 	/* Protocol 0: it receives nothing. */
 	orders->socket = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	return orders->socket < 0 ? -errno : 0;
+	if (orders->socket < 0)
+		return -errno;
+	if (setsockopt(orders->socket, SOL_SOCKET, SO_MARK, &mark, sizeof(mark))) {
+		int error = -errno;
+
+		close(orders->socket);
+		return error;
+	}
+	return 0;
 }
 
 void orders_close(struct orders *orders)
@@ -42,6 +55,18 @@ int orders_send(const struct orders *orders, const uint8_t *frame, uint32_t leng
 		       : 0;
 }
 
+/* A frame for the node on this host comes in once more. */
+static int send_here(const struct orders *orders, const uint8_t *frame, uint32_t length)
+{
+	struct __sk_buff context = {.ifindex = (__u32)orders->ifindex};
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame, .data_size_in = length,
+		    .ctx_in = &context, .ctx_size_in = sizeof(context), .repeat = 1);
+
+	if (bpf_prog_test_run_opts(orders->here, &run))
+		return -errno;
+	return (int)run.retval;
+}
+
 int orders_hand(const struct orders *orders, const struct flow_key *key, uint32_t generation,
 		const uint8_t *frame, uint32_t length, uint32_t ifindex)
 {
@@ -59,6 +84,8 @@ int orders_hand(const struct orders *orders, const struct flow_key *key, uint32_
 	memcpy(in.frame, frame, length);
 	if (bpf_prog_test_run_opts(orders->program, &run))
 		return -errno;
+	if (run.retval == XDP_PASS)
+		return send_here(orders, out, run.data_size_out);
 	if (run.retval != XDP_TX && run.retval != XDP_REDIRECT)
 		return -ESTALE;
 	return orders_send(orders, out, run.data_size_out, ifindex);

@@ -10,11 +10,12 @@
 
 struct orders {
 	int program; /* `front_slow` */
+	int here;    /* `front_here` */
 	int socket;  /* raw packets */
 	int ifindex; /* the front's device */
 };
 
-/* Returns 0 or -errno. */
+/* `ifindex`: the front's device. Returns 0 or -errno. */
 int orders_open(struct orders *orders, const struct bpf_object *object, int ifindex);
 void orders_close(struct orders *orders);
 

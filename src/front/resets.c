@@ -3,6 +3,7 @@
 #include "base/fail.h"
 #include "control/endpoint.h"
 #include "control/segment.h"
+#include "wire/cluster.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -35,7 +36,12 @@ bool resets_send(const struct resets *resets, const struct front_lost *lost)
 static int open_raw(int family)
 {
 	int fd = socket(family, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
+	const int mark = MARK_FRONT;
 
+	if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark))) {
+		close(fd);
+		fd = -1;
+	}
 	if (fd < 0)
 		log_line(LOG_LEVEL_WARNING,
 			 "no raw socket of IPv%d (%s): clients of a dead node or a killed "

@@ -5,6 +5,7 @@
 #include "lab/demo.h"
 #include "lab/impair.h"
 #include "lab/keeper.h"
+#include "lab/names.h"
 #include "lab/line.h"
 #include "lab/bounds.h"
 #include "lab/state.h"
@@ -73,6 +74,9 @@ static int run_exec(const struct command *self, int argc, char **argv)
 	error = netns_enter(netns);
 	if (error)
 		return failed_errno(error, "lab: can't enter %s", netns);
+	error = names_enter(values.name);
+	if (error)
+		return failed_errno(error, "lab: can't give this process the lab's resolv.conf");
 	execvp(argv[first + 1], argv + first + 1);
 	return failed_errno(errno, "lab: can't run %s", argv[first + 1]);
 }

@@ -2,6 +2,7 @@
 #include "base/buffer.h"
 #include "base/fail.h"
 #include "base/process.h"
+#include "lab/names.h"
 #include "pass.skel.h"
 
 #include <bpf/libbpf.h>
@@ -60,6 +61,18 @@ char *topology_node_address(unsigned int number, char *text)
 char *topology_node_address6(unsigned int number, char *text)
 {
 	snprintf(text, 32, "fd77::%u", 10 + number);
+	return text;
+}
+
+char *topology_vip(unsigned int number, char *text)
+{
+	snprintf(text, 32, "10.78.0.%u", number);
+	return text;
+}
+
+char *topology_vip6(unsigned int number, char *text)
+{
+	snprintf(text, 32, "fd78::%u", number);
 	return text;
 }
 
@@ -172,6 +185,21 @@ static int attach_pass(void *context)
 		     : 0;
 }
 
+/* A node's own VIP is on its cable, those of others on its lo. */
+static void add_vips(const struct topology *topology, const char *host, struct buffer *lines)
+{
+	unsigned int own = (unsigned int)atoi(host + strlen("node"));
+	char vip[32];
+
+	for (unsigned int i = 1; i <= topology->nodes; i++) {
+		const char *device = i == own ? "eth0" : "lo";
+
+		buffer_format(lines, "addr add %s/32 dev %s\n", topology_vip(i, vip), device);
+		buffer_format(lines, "addr add %s/128 dev %s nodad\n", topology_vip6(i, vip),
+			      device);
+	}
+}
+
 /* One host: its namespace, its cable to the switch, its addresses. */
 static int add_host(const struct topology *topology, const char *host, const char *address,
 		    const char *address6)
@@ -206,7 +234,9 @@ static int add_host(const struct topology *topology, const char *host, const cha
 	buffer_format(&lines,
 		      "link set lo up\naddr add %s/16 dev eth0\naddr add %s/64 dev eth0 nodad\n",
 		      address, address6);
-	if (silent && !topology->nat)
+	if (node && topology->dns)
+		add_vips(topology, host, &lines);
+	else if (silent && !topology->nat)
 		buffer_text(&lines, "addr add " LAB_VIP "/32 dev lo\naddr add " LAB_VIP6
 				    "/128 dev lo nodad\n");
 	else if (front)
@@ -215,6 +245,9 @@ static int add_host(const struct topology *topology, const char *host, const cha
 	for (int i = 1; !strcmp(host, "client") && i <= LAB_CLIENT_ADDRESSES; i++)
 		buffer_format(&lines, "addr add 10.77.1.%d/32 dev eth0\n", i);
 	buffer_text(&lines, "link set eth0 up\n");
+	if (!node && topology->dns)
+		buffer_text(&lines, "route add 10.78.0.0/24 dev eth0\n"
+				    "route add fd78::/64 dev eth0\n");
 	if (node && topology->nat) {
 		buffer_text(&lines, "route add 10.77.0.1/32 via 10.77.0.2\n"
 				    "route add fd77::1/128 via fd77::2\n");
@@ -276,6 +309,8 @@ int topology_up(const struct topology *topology)
 		error = process_within(bridge, pass_no_firewall, NULL);
 	if (error || add_host(topology, "client", "10.77.0.1", "fd77::1") ||
 	    add_host(topology, "origin", "10.77.0.3", "fd77::3"))
+		return -1;
+	if (topology->dns && add_host(topology, LAB_RESOLVER, LAB_RESOLVER_ADDRESS, "fd77::2"))
 		return -1;
 	for (unsigned int i = 1; i <= topology->fronts; i++) {
 		char host[32], address[32], address6[32];

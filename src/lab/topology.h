@@ -5,6 +5,11 @@
  *	origin .0.3 ---+
  *	nodeN .0.(10+N)+	10.77.0.0/16 and fd77::/64 on every host's eth0
  *
+ * With `dns` there is no front but a name server, "resolver", .0.2, and node N has the
+ *VIP 10.78.0.N and fd78::N on its eth0, the other nodes' on its lo. (Not in the client's own
+ *subnet: addresses there are sorted by likeness, RFC 6724, rule 9, instead of taken as the name
+ *server turns them.)
+ *
  * The VIP, 10.77.0.100 and fd77::100, is on every node's lo and on the front's eth0; the front
  * alone answers ARP and neighbour solicitations for it. Where there are several fronts it is on
  * their lo too, nobody answers for it, and the client, which is its own router, has a route by each
@@ -27,6 +32,7 @@ struct topology {
 	const struct option_list *extra; /* further hosts, .0.201 and on; may be NULL */
 	/* These hosts' ports are left off the bridge, for a line; or all. */
 	bool delay, origin_delay, impair;
+	bool dns; /* each node has a VIP of its own, and there are no fronts */
 	bool nat; /* nodes have no VIP, and the front is their way to the client */
 };
 
@@ -41,6 +47,10 @@ char *topology_front_address6(unsigned int number, char *text);
 /* The IPv4 and IPv6 address of node `number` (from 1). `text` holds 32 bytes. */
 char *topology_node_address(unsigned int number, char *text);
 char *topology_node_address6(unsigned int number, char *text);
+
+/* The same of its VIP, with `dns`. */
+char *topology_vip(unsigned int number, char *text);
+char *topology_vip6(unsigned int number, char *text);
 
 /* Makes namespaces, links and addresses. One line on stderr and -1 when something can't be made;
  * what was made by then is for topology_down. */

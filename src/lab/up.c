@@ -5,6 +5,7 @@
 #include "base/process.h"
 #include "control/client.h"
 #include "lab/keeper.h"
+#include "lab/names.h"
 #include "lab/bounds.h"
 #include "lab/partition.h"
 #include "lab/relays.h"
@@ -12,6 +13,7 @@
 #include "lab/state.h"
 #include "lab/topology.h"
 #include "place/build.h"
+#include "wire/cluster.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -52,8 +54,11 @@ static const struct option_spec options[] = {
 	 offsetof(struct values, server)},
 	{"root", 0, OPTION_TEXT, "DIR", "the files every node serves [a few of the lab's own]",
 	 offsetof(struct values, root)},
-	{"place", 0, OPTION_TEXT, "WHERE", "where first requests are read: inline|spread [inline]",
-	 offsetof(struct values, place), .choices = "inline|spread"},
+	{"place", 0, OPTION_TEXT, "WHERE",
+	 "where first requests are read: inline|spread; dns: there is no front, a name server "
+	 "hands "
+	 "out the nodes' own addresses [inline]",
+	 offsetof(struct values, place), .choices = "inline|spread|dns"},
 	{"forward", 0, OPTION_TEXT, "HOW",
 	 "how packets reach a node: direct|tunnel|nat, which makes every service one of layer 4 "
 	 "[direct]",
@@ -125,6 +130,12 @@ static bool through_front(const struct values *values)
 	return !strcmp(values->forward, "nat");
 }
 
+/* No front: each node is one, at an address of its own. */
+static bool by_dns(const struct values *values)
+{
+	return !strcmp(values->place, "dns");
+}
+
 static int write_key(const char *lab)
 {
 	unsigned char key[32];
@@ -138,6 +149,23 @@ static int write_key(const char *lab)
 	return file_write_whole(state_path(lab, "key", path), text, strlen(text), 0600);
 }
 
+/* The services' addresses: of the front, or one for each node. */
+static void add_addresses(const struct values *values, struct buffer *text)
+{
+	char vip[32];
+
+	if (!by_dns(values)) {
+		buffer_text(text, "    addresses: [" LAB_VIP ", \"" LAB_VIP6 "\"]\n");
+		return;
+	}
+	buffer_text(text, "    addresses: [");
+	for (unsigned int i = 1; i <= values->nodes; i++)
+		buffer_format(text, "%s, ", topology_vip(i, vip));
+	for (unsigned int i = 1; i <= values->nodes; i++)
+		buffer_format(text, "\"%s\"%s", topology_vip6(i, vip),
+			      i < values->nodes ? ", " : "]\n");
+}
+
 /* TLS on the nodes that have it: those with nginx. Its connections are pinned, so the server's name
  * decides, and the client's address where there is none. */
 static void add_tls(const struct values *values, struct buffer *text)
@@ -148,30 +176,55 @@ static void add_tls(const struct values *values, struct buffer *text)
 	for (unsigned int i = 1; i <= values->nodes; i++) {
 		if (!server_kind(values->server, i, kind) || strcmp(kind, "nginx"))
 			continue;
-		if (!count++)
+		if (!count++) {
+			buffer_text(text, "  - name: secure\n");
+			add_addresses(values, text);
 			buffer_format(text,
-				      "  - name: secure\n    addresses: [" LAB_VIP ", \"" LAB_VIP6
-				      "\"]\n    port: 443\n    protocol: %s\n    forward: %s\n"
-				      "    policy: %s\n"
+				      "    port: 443\n    protocol: %s\n    forward: %s\n"
+				      "    policy: %s\n    place: %s\n"
 				      "    health: {type: tcp, interval: 1s, timeout: 5s, "
 				      "slow_start: 2s}\n"
 				      "    nodes: [",
 				      through_front(values) ? "tcp" : "tls",
-				      through_front(values) ? "nat" : "direct", values->policy);
+				      through_front(values) ? "nat" : "direct", values->policy,
+				      by_dns(values) ? "dns" : "inline");
+		}
 		buffer_format(text, "%snode%u", count > 1 ? ", " : "", i);
 	}
 	if (count)
 		buffer_text(text, "]\n");
 }
 
+/* The host of front `number`, which is also the front's name. `text` holds 32 bytes. */
+static char *front_host(const struct values *values, unsigned int number, char *text)
+{
+	if (!by_dns(values))
+		return topology_front(number, text);
+	snprintf(text, 32, "node%u", number);
+	return text;
+}
+
+/* The same of its daemon among the lab's processes. */
+static char *front_daemon(const struct values *values, unsigned int number, char *text)
+{
+	if (!by_dns(values))
+		return topology_front(number, text);
+	snprintf(text, 32, "front-node%u", number);
+	return text;
+}
+
 static void add_front(const struct values *values, unsigned int number, struct buffer *text)
 {
+	bool dns = by_dns(values);
 	char address[32];
 
-	buffer_format(text, "  - name: %s\n", topology_front(number, address));
-	buffer_format(text, "    address: %s\n", topology_front_address(number, address));
+	buffer_format(text, "  - name: %s\n", front_host(values, number, address));
+	buffer_format(text, "    address: %s\n",
+		      dns ? topology_node_address(number, address)
+			  : topology_front_address(number, address));
 	buffer_format(text, "    address6: \"%s\"\n    interface: eth0\n    http: 127.0.0.1:7780\n",
-		      topology_front_address6(number, address));
+		      dns ? topology_node_address6(number, address)
+			  : topology_front_address6(number, address));
 	if (values->xdp)
 		buffer_format(text, "    xdp: %s\n", values->xdp);
 	if (values->flows)
@@ -197,10 +250,11 @@ static int write_config(const struct values *values)
 		buffer_format(&text, "address6: \"%s\", interface: eth0}\n",
 			      topology_node_address6(i, address));
 	}
+	buffer_text(&text, "services:\n  - name: web\n");
+	add_addresses(values, &text);
 	buffer_format(&text,
-		      "services:\n  - name: web\n    addresses: [" LAB_VIP ", \"" LAB_VIP6
-		      "\"]\n    port: 80\n"
-		      "    protocol: %s\n    policy: %s\n    target: %s\n    place: %s\n    "
+		      "    port: 80\n    protocol: %s\n    policy: %s\n    target: %s\n    place: "
+		      "%s\n    "
 		      "forward: %s\n"
 		      "    release: %s\n    health: {type: %s, interval: 1s, timeout: 5s, "
 		      "slow_start: 2s}\n",
@@ -227,10 +281,10 @@ static void add_daemons(const struct values *values, json_t *list)
 		strcpy(program, "baton");
 	state_path(values->name, "baton.yaml", config);
 	for (unsigned int i = 1; i <= values->fronts; i++) {
-		char host[32];
+		char host[32], daemon[32];
 
-		topology_front(i, host);
-		keeper_add(list, host, host, true,
+		front_host(values, i, host);
+		keeper_add(list, front_daemon(values, i, daemon), host, true,
 			   (const char *const[]){program, "front", "-c", config, "--name", host,
 						 NULL});
 	}
@@ -247,18 +301,19 @@ static void add_daemons(const struct values *values, json_t *list)
 }
 
 /* How many nodes a front says are up and go by what it goes by, or -1 while it doesn't answer. */
-static int nodes_up(const char *lab, unsigned int number)
+static int nodes_up(const struct values *values, unsigned int number)
 {
 	char host[32], daemon[64];
-
 	json_t *status = NULL, *node;
 	json_int_t version;
 	size_t i;
 	int up = 0;
 
-	snprintf(daemon, sizeof(daemon), number > 1 ? "front-%s" : "%s",
-		 topology_front(number, host));
-	if (client_call(lab, daemon, json_pack("{s:s}", "command", "status"), &status))
+	/* What its socket is called: see `front` in docs/operation.md. */
+	strcpy(daemon, "front");
+	if (number > 1)
+		snprintf(daemon, sizeof(daemon), "front-%s", front_host(values, number, host));
+	if (client_call(values->name, daemon, json_pack("{s:s}", "command", "status"), &status))
 		return -1;
 	version = json_integer_value(json_object_get(status, "version"));
 	json_array_foreach (json_object_get(status, "nodes"), i, node) {
@@ -318,7 +373,7 @@ static int await(const struct values *values, const struct cache_options *cache)
 			return -1;
 	}
 	while (!values->bare && clock_now() < end) {
-		up = nodes_up(values->name, front);
+		up = nodes_up(values, front);
 		if (up == (int)values->nodes && front == values->fronts)
 			break;
 		if (up == (int)values->nodes)
@@ -329,7 +384,7 @@ static int await(const struct values *values, const struct cache_options *cache)
 	if (!values->bare && up != (int)values->nodes) {
 		failed("lab: %d of %u nodes are up after %d s", up > 0 ? up : 0,
 		       (unsigned int)values->nodes, READY_S);
-		show_log(values->name, topology_front(front, host));
+		show_log(values->name, front_daemon(values, front, host));
 		show_log(values->name, "node1");
 		return -1;
 	}
@@ -361,7 +416,9 @@ static void add_lines(const struct values *values, json_t *list)
 		add_line(values, "origin", values->origin_delay, list);
 	if (!values->impair)
 		return;
-	for (unsigned int i = 1; i <= values->fronts; i++)
+	if (by_dns(values))
+		add_line(values, LAB_RESOLVER, 0, list);
+	for (unsigned int i = 1; i <= values->fronts && !by_dns(values); i++)
 		add_line(values, topology_front(i, host), 0, list);
 	for (unsigned int i = 1; i <= values->nodes; i++) {
 		snprintf(host, sizeof(host), "node%u", i);
@@ -376,7 +433,8 @@ static int build(const struct values *values, const char *root, const char *orig
 {
 	struct topology topology = {.lab = values->name,
 				    .nodes = (unsigned int)values->nodes,
-				    .fronts = (unsigned int)values->fronts,
+				    .fronts = by_dns(values) ? 0 : (unsigned int)values->fronts,
+				    .dns = by_dns(values),
 				    .extra = &values->hosts,
 				    .delay = values->delay > 0,
 				    .origin_delay = values->origin_delay > 0,
@@ -424,6 +482,13 @@ static int build(const struct values *values, const char *root, const char *orig
 				  (unsigned int)values->nodes, cache->port, list);
 		if (error)
 			goto free_list;
+	}
+	if (by_dns(values)) {
+		error = names_add(values->name, (unsigned int)values->nodes, list);
+		if (error) {
+			failed_errno(error, "lab: can't write the name server's files");
+			goto free_list;
+		}
 	}
 	add_lines(values, list);
 	if (!values->bare)
@@ -566,6 +631,15 @@ static int run(const struct command *self, int argc, char **argv)
 				       "at most 12, and "
 				       "begins with neither 'node' nor 'front'",
 				       values.hosts.items[i]);
+	if (by_dns(&values)) {
+		if (strcmp(values.forward, "direct") || values.relay || values.bare ||
+		    values.fronts > 1)
+			return misused("--place dns goes with '--forward direct', and with neither "
+				       "--fronts nor --relay nor --bare");
+		if (values.nodes > FRONTS_MAX)
+			return misused("--place dns: at most %d nodes", FRONTS_MAX);
+		values.fronts = values.nodes;
+	}
 	if (values.fronts > 1 && through_front(&values))
 		return misused("--fronts: with nat a connection's packets have to cross one and "
 			       "the same front");
@@ -602,11 +676,12 @@ static int run(const struct command *self, int argc, char **argv)
 		state_remove(values.name);
 		return EXIT_FAILED;
 	}
-	printf("lab %s is up: %lu nodes of %s, http://" LAB_VIP "/ and http://[" LAB_VIP6 "]/\n"
-	       "  baton lab exec%s%s client -- curl -i http://" LAB_VIP "/\n",
+	printf("lab %s is up: %lu nodes of %s, http://%s\n"
+	       "  baton lab exec%s%s client -- curl -i http://%s/\n",
 	       values.name, values.nodes, values.server,
+	       by_dns(&values) ? LAB_WWW "/" : LAB_VIP "/ and http://[" LAB_VIP6 "]/",
 	       strcmp(values.name, "lab") ? " --name " : "",
-	       strcmp(values.name, "lab") ? values.name : "");
+	       strcmp(values.name, "lab") ? values.name : "", by_dns(&values) ? LAB_WWW : LAB_VIP);
 	return EXIT_DONE;
 }
 

@@ -167,6 +167,7 @@ int load_run(const struct load_options *options, struct url *url, struct source 
 		.node_header = options->node_header,
 		.server_name = options->server_name,
 		.authorities = options->authorities,
+		.look_up_each = options->look_up && !strcmp(options->look_up, "each"),
 		.resume = options->resume,
 		.size_classes = !tally->class_count,
 		.progress = !options->quiet && isatty(STDERR_FILENO),

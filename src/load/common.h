@@ -14,8 +14,8 @@ struct load_options {
 	uint64_t duration, timeout, interval, step, ramp, users, files;
 	double speed;
 	bool close, json, verify, resume, timed, poisson, quiet, turns;
-	const char *source, *node_header, *server_name, *authorities, *csv, *html, *url, *paths,
-		*rate;
+	const char *look_up, *source, *node_header, *server_name, *authorities, *csv, *html, *url,
+		*paths, *rate;
 	const char *trace, *preset, *list;
 	struct option_list headers;
 };
@@ -60,6 +60,14 @@ struct load_options {
 		 LOAD_AT(timeout),                                                                 \
 		 .least = 0.01,                                                                    \
 		 .most = 86400},                                                                   \
+		{"look-up",                                                                        \
+		 0,                                                                                \
+		 OPTION_TEXT,                                                                      \
+		 "WHEN",                                                                           \
+		 "the host's name: once, or for each connection (or user) before the run, as "     \
+		 "hosts of their own would: once|each [once]",                                     \
+		 LOAD_AT(look_up),                                                                 \
+		 .choices = "once|each"},                                                          \
 		{"source",                                                                         \
 		 0,                                                                                \
 		 OPTION_TEXT,                                                                      \

@@ -248,6 +248,11 @@ static int prepare(struct engine *engine)
 		slot->engine = engine;
 		slot->number = i;
 		slot->node = -1;
+		slot->address = options->url->address;
+		slot->address_length = options->url->address_length;
+		if (options->look_up_each &&
+		    url_look_up(options->url, &slot->address, &slot->address_length))
+			return -EHOSTUNREACH;
 		slot->pending = calloc(options->pipeline, sizeof(*slot->pending));
 		if (!slot->pending)
 			return -ENOMEM;

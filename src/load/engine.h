@@ -52,13 +52,15 @@ struct engine_options {
 	const char *node_header; /* that names the node */
 	const char *server_name; /* for TLS; NULL: the URL's host */
 	const char *authorities; /* PEM file: the server's certificate is checked against it */
+	bool look_up_each;	 /* every connection's address is asked for, before the run */
 	bool resume;		 /* TLS sessions */
 	bool size_classes;	 /* classes are sizes of bodies, not the targets' own */
 	bool progress;		 /* a line on stderr, on a terminal */
 };
 
 /* Plays the source's requests and counts into `tally` (initialised). SIGINT and SIGTERM end the run
- * as its duration does. Returns 0 or -errno where the run could not be begun. */
+ * as its duration does. Returns 0 or -errno (-EHOSTUNREACH: its name isn't known) where the run
+ * could not be begun. */
 int engine_run(const struct engine_options *options, struct source *source, struct tally *tally);
 
 #endif

@@ -272,7 +272,7 @@ static void slot_open(struct slot *slot)
 {
 	struct engine *engine = slot->engine;
 	const struct engine_options *options = engine->options;
-	const struct sockaddr *address = (const struct sockaddr *)&options->url->address;
+	const struct sockaddr *address = (const struct sockaddr *)&slot->address;
 	struct epoll_event event = {
 		.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
 		.data.u64 = (uint64_t)slot->generation << 32 | slot->number,
@@ -293,7 +293,7 @@ static void slot_open(struct slot *slot)
 		if (bind(slot->fd, (const struct sockaddr *)from, sizeof(*from)))
 			goto failed;
 	}
-	if (connect(slot->fd, address, options->url->address_length) && errno != EINPROGRESS)
+	if (connect(slot->fd, address, slot->address_length) && errno != EINPROGRESS)
 		goto failed;
 	if (epoll_ctl(engine->poll, EPOLL_CTL_ADD, slot->fd, &event))
 		goto failed;

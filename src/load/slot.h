@@ -33,6 +33,8 @@ struct slot {
 	uint32_t asked, answered; /* on this connection */
 	int node;		  /* of the answer before, or -1 */
 	uint64_t began;		  /* connecting, or ending */
+	struct sockaddr_storage address;
+	socklen_t address_length;
 	SSL *ssl;
 	struct buffer out;	 /* what the socket didn't take yet */
 	struct pending *pending; /* row of `pipeline`, oldest at 0 */

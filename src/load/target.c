@@ -11,12 +11,24 @@
 #include <string.h>
 #include <strings.h>
 
-int url_parse(struct url *url, const char *text, bool look_up)
+int url_look_up(const struct url *url, struct sockaddr_storage *address, socklen_t *length)
 {
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found;
+	char service[8];
+
+	snprintf(service, sizeof(service), "%u", url->port);
+	if (getaddrinfo(url->host, service, &hints, &found))
+		return -EHOSTUNREACH;
+	memcpy(address, found->ai_addr, found->ai_addrlen);
+	*length = found->ai_addrlen;
+	freeaddrinfo(found);
+	return 0;
+}
+
+int url_parse(struct url *url, const char *text, bool look_up)
+{
 	const char *host, *end, *colon;
 	size_t length;
-	char service[8];
 
 	memset(url, 0, sizeof(*url));
 	if (!strncasecmp(text, "http://", 7)) {
@@ -66,15 +78,7 @@ int url_parse(struct url *url, const char *text, bool look_up)
 	if (!url->path)
 		return -ENOMEM;
 	url->path[strcspn(url->path, "#")] = 0;
-	if (!look_up)
-		return 0;
-	snprintf(service, sizeof(service), "%u", url->port);
-	if (getaddrinfo(url->host, service, &hints, &found))
-		return -EHOSTUNREACH;
-	memcpy(&url->address, found->ai_addr, found->ai_addrlen);
-	url->address_length = found->ai_addrlen;
-	freeaddrinfo(found);
-	return 0;
+	return look_up ? url_look_up(url, &url->address, &url->address_length) : 0;
 }
 
 void url_release(struct url *url)

@@ -26,6 +26,10 @@ struct url {
 int url_parse(struct url *url, const char *text, bool look_up);
 void url_release(struct url *url);
 
+/* Asks for the host's address now, as another client would: a name server may answer each question
+ * with another one. Returns 0 or -EHOSTUNREACH. */
+int url_look_up(const struct url *url, struct sockaddr_storage *address, socklen_t *length);
+
 enum { LENGTH_ANY = -1 };
 
 struct target {

@@ -3,7 +3,8 @@
  *
  * All fronts are told all. The node goes by one of them until its connection ends: if each were
  * heard, fronts that see a node's health differently would make the nodes waver. One that comes
- * back is not preferred, for it may have been cut off and know less than the others. */
+ * back is not preferred, for it may have been cut off and know less than the others; but for the
+ * front on this very host (`place: dns`), whose program's flows are held here too. */
 #include "node/node.h"
 
 #include "base/clock.h"
@@ -143,20 +144,27 @@ static void apply(struct link *link)
 		 (unsigned long long)node->registry->version, link->front->name);
 }
 
-/* Goes by the first front that has said something, unless there is one already that the node goes
- * by. Returns whether it changed. */
+static bool is_here(const struct link *link)
+{
+	return address_equal(&link->front->address, &link->node->self.address);
+}
+
+/* Goes by the front on this host, or else the first one, that has said something, unless there is
+ * one already that the node goes by. Returns whether it changed. */
 static bool choose(struct link *first)
 {
-	struct link *chosen = NULL;
+	struct link *chosen = NULL, *followed = NULL;
 
 	for (struct link *each = first; each; each = each->next) {
 		if (each->followed)
-			return false;
-		if (!chosen && each->snapshot)
+			followed = each;
+		if (each->snapshot && (!chosen || is_here(each)))
 			chosen = each;
 	}
-	if (!chosen)
+	if (!chosen || chosen == followed || (followed && !is_here(chosen)))
 		return false;
+	if (followed)
+		followed->followed = false;
 	chosen->followed = true;
 	if (first->next)
 		log_line(LOG_LEVEL_INFO, "this node goes by %s", chosen->front->name);

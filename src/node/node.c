@@ -177,7 +177,8 @@ static int run(struct node *node)
 	if (!node->neighbors)
 		return failed_errno(errno, "asking the kernel for neighbours");
 	for (unsigned int i = 0; i < node->config.front_count; i++)
-		neighbors_watch(node->neighbors, &node->config.fronts[i].address);
+		if (!address_equal(&node->config.fronts[i].address, &node->self.address))
+			neighbors_watch(node->neighbors, &node->config.fronts[i].address);
 	error = begin(node);
 	if (error)
 		return failed_errno(error, "filling the programs' maps");

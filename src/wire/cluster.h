@@ -8,7 +8,7 @@
 enum {
 	SERVICES_MAX = 256,
 	NODES_MAX = 4096, /* node ids are 1 .. NODES_MAX - 1 */
-	FRONTS_MAX = 8,
+	FRONTS_MAX = 16,
 };
 
 enum service_kind { SERVICE_HTTP = 1, SERVICE_TLS = 2, SERVICE_LAYER4 = 3 };
@@ -23,6 +23,9 @@ enum service_flags {
 	SERVICE_FILTERED = 32,	/* not everybody may use it: wire/source.h */
 	SERVICE_LIMITED = 64,	/* nor as much as they like */
 };
+
+/* SO_MARK of what a front's daemon sends: a node's program on the same device lets it pass. */
+#define MARK_FRONT 0x42617430u
 
 /* Map `services`: HASH, SERVICES_MAX. */
 struct service_key {
@@ -45,13 +48,21 @@ WIRE_SIZE(struct service, 16);
 
 enum node_state { NODE_ABSENT = 0, NODE_UP = 1, NODE_DRAIN = 2, NODE_DOWN = 3 };
 
+/* How a host is reached. */
+enum reach {
+	HOP_UNKNOWN = 0, /* not resolved: nothing can be sent */
+	HOP_KNOWN = 1,	 /* mac is valid */
+	HOP_HERE = 2, /* it is this very host (`place: dns`): frames for it go up, or come in once
+			 more */
+};
+
 /* Map `nodes`: ARRAY, NODES_MAX, index is the node's id. On a node the own entry and those of its
  * peers; only the front needs `mac` and `ifindex`. */
 struct node_entry {
 	struct address address; /* IPv4 (mapped) or IPv6: where wrapped segments go */
-	__u8 mac[6];		/* of the next hop; all zero: not resolved, nothing can be sent */
+	__u8 mac[6];		/* of the next hop */
 	__u8 state;		/* enum node_state */
-	__u8 reachable;		/* mac is valid */
+	__u8 reachable;		/* enum reach */
 	__u32 ifindex;		/* of the device towards it; 0: where the segment came in */
 	__u32 weight;
 	struct address address6; /* IPv6 besides; zero: none. For nat, on the front */
@@ -65,15 +76,14 @@ struct cluster {
 	__s64 clock_offset;	 /* cluster time = bpf_ktime_get_boot_ns() + this */
 	__u32 epoch;		 /* the one to send with; both are accepted if key_count is 2 */
 	__u32 key_count;
-	__be16 port; /* of the Baton header */
-	__u16 self;  /* own node id; BATON_FRONT(n) on a front */
-	__u8 mac[6]; /* own MAC */
-	__u16 zero;
+	__be16 port;   /* of the Baton header */
+	__u16 self;    /* own node id; BATON_FRONT(n) on a front */
+	__u8 mac[6];   /* own MAC */
+	__u16 on_node; /* front: a node's programs are on the same device (`place: dns`) */
 	struct address address4, address6; /* own addresses on the cluster's network; zero: none */
 	__u32 idle_s;			   /* front: a flow silent for so long is forgotten */
 	__u32 ready; /* 0: the maps are being filled, pass everything to the stack */
-	struct node_entry
-		fronts[FRONTS_MAX]; /* node only: where returns go; [0] is the configured one */
+	struct node_entry fronts[FRONTS_MAX]; /* node only: where returns go, by number */
 	/* Front only: when it may ask nodes for flows that it doesn't know. */
 	__u64 began_ns;	      /* cluster time when its table of flows was empty */
 	__u32 node_most;      /* the highest id of a node */
@@ -86,7 +96,7 @@ WIRE_OFFSET(struct cluster, clock_offset, 64);
 WIRE_OFFSET(struct cluster, port, 80);
 WIRE_OFFSET(struct cluster, address4, 92);
 WIRE_OFFSET(struct cluster, fronts, 132);
-WIRE_OFFSET(struct cluster, began_ns, 520);
+WIRE_OFFSET(struct cluster, began_ns, 904);
 
 /* Why a node was chosen, or why no handoff was made: counted by the programs, shown by status,
  * flows and trace. */

@@ -124,6 +124,8 @@ struct work {
 	};
 	__u32 loaded;		       /* bytes in `packet` */
 	__u32 reason;		       /* enum place_reason of the last decision */
+	__u32 stay;		       /* why not elsewhere: a counter */
+	__u32 behind;		       /* requests in hand after the first one */
 	__u32 taking;		       /* the request in hand came by a handoff */
 	__u32 bounces;		       /* of the frame in hand */
 	__u32 wanted;		       /* request_follow: what it is to return */
@@ -144,12 +146,17 @@ INLINE struct work *work_area(__u32 which)
 	return bpf_map_lookup_elem(&node_work, &which);
 }
 
-INLINE void count(__u32 counter)
+INLINE void count_more(__u32 counter, __u64 more)
 {
 	__u64 *value = bpf_map_lookup_elem(&node_counters, &counter);
 
 	if (value)
-		(*value)++;
+		*value += more;
+}
+
+INLINE void count(__u32 counter)
+{
+	count_more(counter, 1);
 }
 
 INLINE struct node_service_counters *service_counters(__u32 service)

@@ -27,13 +27,13 @@ INLINE int place_central(struct work *work)
 	}
 	if (place_alone(query) <= 0)
 		return PLACE_ASK;
-	count(NODE_COUNT_ALONE);
+	work->stay = NODE_COUNT_ALONE;
 	return 0;
 }
 
 /* The node to which work->request belongs by its service's policy, if that is another one and up;
- * PLACE_ASK if only the dispatcher can tell; else 0. Sets work->reason, and work->query for a
- * question. */
+ * PLACE_ASK if only the dispatcher can tell; else 0, and work->stay says why. Sets work->reason,
+ * and work->query for a question. */
 SUBPROGRAM int place_elsewhere(void)
 {
 	struct work *work = work_area(WORK_IN);
@@ -47,6 +47,7 @@ SUBPROGRAM int place_elsewhere(void)
 	if (!work || !cluster)
 		return 0;
 	service = bpf_map_lookup_elem(&services, &work->segment.service_key);
+	work->stay = NODE_COUNT_STAY_FIXED;
 	if (!service || service->flags & SERVICE_NO_SWITCH)
 		return 0;
 	query = &work->query;
@@ -69,6 +70,7 @@ SUBPROGRAM int place_elsewhere(void)
 	if (wants & PLACE_WANT_CENTRAL)
 		return place_central(work);
 	chosen = place_choose(query);
+	work->stay = chosen == cluster->self ? NODE_COUNT_STAY_HERE : NODE_COUNT_STAY_NO_NODE;
 	if (chosen <= 0 || chosen == cluster->self)
 		return 0;
 	node = chosen;

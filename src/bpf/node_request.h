@@ -131,6 +131,7 @@ SUBPROGRAM int request_follow(struct __sk_buff *skb, struct held *flow)
 	if (!length)
 		return 0;
 	work->wanted = 0;
+	work->behind = 0;
 	if (before(flow->received_seq, end))
 		flow->received_seq = end;
 	if (flow->flags & HELD_PINNED || !before(flow->request_seq, end))
@@ -166,13 +167,21 @@ SUBPROGRAM int request_follow(struct __sk_buff *skb, struct held *flow)
 			if (at < 0)
 				goto out;
 			/* What came in pieces is served here, and nobody asks where it belongs. */
-			if (split || head_running(body))
+			if (split || head_running(body)) {
+				if (!work->taking && !head_running(body))
+					count(NODE_COUNT_STAY_SPLIT);
 				goto next;
+			}
 			work->reason = PLACE_REASON_STAY;
+			work->stay = NODE_COUNT_STAY_BUSY;
+			if (i)
+				work->behind++;
 			if (!i && idle) {
 				flow->asked_ns = now = bpf_ktime_get_ns();
 				work->wanted = place_elsewhere();
 			}
+			if (!i && !work->taking && !work->wanted)
+				count(work->stay);
 			if (record_wanted())
 				record_request(flow, i ? 0 : work->wanted, now);
 		}
@@ -187,13 +196,19 @@ next:
 	}
 	flow->request_seq = work->segment.seq + at;
 	/* A body that goes on behind this segment stays with its head. */
-	if (at > (__s64)length || body_running(body))
+	if ((at > (__s64)length || body_running(body)) && work->wanted) {
+		if (!work->taking)
+			count(NODE_COUNT_STAY_BODY);
 		work->wanted = 0;
+	}
 out:
 	if (flow->flags & HELD_PINNED && work->wanted) {
 		count(NODE_COUNT_STAYED_PINNED);
 		work->wanted = 0;
 	}
+	/* Those behind a request that moves go with it. */
+	if (work->behind && (!work->wanted || work->taking))
+		count_more(NODE_COUNT_STAY_BUSY, work->behind);
 	__sync_fetch_and_and(&flow->flags, ~HELD_READING);
 	return work->wanted;
 }

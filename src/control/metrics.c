@@ -31,6 +31,22 @@ static const char *text_of(const json_t *object, const char *key)
 	return text ? text : "";
 }
 
+/* An object of counts that each node has. */
+static void write_counts(const json_t *nodes, const char *key, const char *name, const char *label,
+			 const char *help, struct buffer *text)
+{
+	const json_t *node;
+	const char *what;
+	json_t *count;
+	size_t i;
+
+	head(text, name, "counter", help);
+	json_array_foreach ((json_t *)nodes, i, node)
+		json_object_foreach (json_object_get(node, key), what, count)
+			buffer_format(text, "%s{node=\"%s\",%s=\"%s\"} %.17g\n", name,
+				      text_of(node, "name"), label, what, json_number_value(count));
+}
+
 static void write_nodes(const json_t *nodes, struct buffer *text)
 {
 	json_t *node;
@@ -50,17 +66,10 @@ static void write_nodes(const json_t *nodes, struct buffer *text)
 		buffer_format(text, "baton_node_up{node=\"%s\",state=\"%s\"} %d\n",
 			      text_of(node, "name"), text_of(node, "state"),
 			      !strcmp(text_of(node, "state"), "up"));
-	head(text, "baton_node_events_total", "counter",
-	     "What the node's programs counted, by kind.");
-	json_array_foreach (nodes, k, node) {
-		const char *kind;
-		json_t *count;
-
-		json_object_foreach (json_object_get(node, "counters"), kind, count)
-			buffer_format(text,
-				      "baton_node_events_total{node=\"%s\",kind=\"%s\"} %.17g\n",
-				      text_of(node, "name"), kind, json_number_value(count));
-	}
+	write_counts(nodes, "counters", "baton_node_events_total", "kind",
+		     "What the node's programs counted, by kind.", text);
+	write_counts(nodes, "stays", "baton_node_stays_total", "reason",
+		     "Requests served on the node where their connection was, by why.", text);
 }
 
 /* Bounds of the buckets that Prometheus gets: of ours every fourth, so each power of two and half

@@ -117,6 +117,30 @@ static void add_up(const json_t *report, struct totals *totals)
 		totals->active = 0;
 }
 
+/* Why requests stayed where their connections were, of a node's counters. */
+static json_t *stays(const json_t *counters)
+{
+	static const struct {
+		enum node_counter counter;
+		const char *reason;
+	} rows[] = {
+#define X(name, reason) {NODE_COUNT_##name, reason},
+		STAY_REASONS(X)
+#undef X
+	};
+	static const char *const keys[] = {
+#define X(name, key, help) key,
+		NODE_COUNTERS(X)
+#undef X
+	};
+	json_t *object = json_object();
+
+	for (size_t i = 0; counters && i < sizeof(rows) / sizeof(rows[0]); i++)
+		json_object_set(object, rows[i].reason,
+				json_object_get(counters, keys[rows[i].counter]));
+	return object;
+}
+
 static json_t *reasons(const struct front_node_counters *counters)
 {
 	json_t *object = json_object();
@@ -232,6 +256,7 @@ static json_t *node_section(const struct front *front, uint32_t id)
 	json_object_set_new(object, "packets", json_integer((json_int_t)sum.counters.packets));
 	json_object_set_new(object, "bytes", json_integer((json_int_t)sum.counters.bytes));
 	json_object_set_new(object, "reasons", reasons(&sum.counters));
+	json_object_set_new(object, "stays", stays(json_object_get(report, "counters")));
 	json_object_set_new(object, "counters",
 			    report ? json_incref(json_object_get(report, "counters"))
 				   : json_object());

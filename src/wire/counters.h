@@ -36,6 +36,12 @@
 	X(ANSWERED_LATE, "answered_late", "answers dropped: the request was served meanwhile")     \
 	X(UNANSWERED, "unanswered", "requests served here because no answer came")                 \
 	X(ALONE, "alone", "requests for hot targets of the node's own, served without asking")     \
+	X(STAY_HERE, "stay_here", "later requests that belong where they are")                     \
+	X(STAY_BUSY, "stay_busy", "requests not placed: others were under way before them")        \
+	X(STAY_SPLIT, "stay_split", "requests not placed: their heads came in pieces")             \
+	X(STAY_BODY, "stay_body", "requests for another node served here: long bodies")            \
+	X(STAY_FIXED, "stay_fixed", "requests not placed: the service has `switch: false`")        \
+	X(STAY_NO_NODE, "stay_no_node", "requests served here because no other node can be named") \
 	X(STAYED, "stayed", "requests for another node served here: flow not quiet")               \
 	X(STAYED_PINNED, "stayed_pinned", "requests served here because the flow is pinned")       \
 	X(UNMUTED, "unmuted", "moves given up because the server spoke or closed meanwhile")       \
@@ -60,6 +66,22 @@
 	X(REQUESTS, "requests", "request heads read")                                              \
 	X(RESPONSES, "responses", "responses followed to their end")                               \
 	X(LOG_LOST, "log_lost", "request records lost because the daemon was behind")
+
+/* Why a request was served on the node where its connection was: X(COUNTER, "reason"), of the
+ * counters above. Each request that a node reads moved, came by a handoff, or is in one of these.
+ */
+#define STAY_REASONS(X)                                                                            \
+	X(STAY_HERE, "here")                                                                       \
+	X(ALONE, "alone")	       /* DS: decided here, under the limit */                     \
+	X(ANSWERED_STAY, "dispatcher") /* asked, and told so */                                    \
+	X(UNANSWERED, "unanswered")    /* asked in vain */                                         \
+	X(STAY_BUSY, "busy")	       /* behind others that are under way */                      \
+	X(STAYED, "not_quiet")	       /* the socket had something yet */                          \
+	X(STAYED_PINNED, "pinned")     /* by this very request */                                  \
+	X(STAY_SPLIT, "split")	       /* its head came in pieces */                               \
+	X(STAY_BODY, "body")	       /* its body is longer than its segment */                   \
+	X(STAY_FIXED, "fixed")	       /* `switch: false` */                                       \
+	X(STAY_NO_NODE, "no_node")
 
 #define X(name, key, help) NODE_COUNT_##name,
 enum node_counter { NODE_COUNTERS(X) NODE_COUNT_COUNT };

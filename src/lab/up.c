@@ -7,11 +7,13 @@
 #include "lab/keeper.h"
 #include "lab/names.h"
 #include "lab/bounds.h"
+#include "lab/cluster_file.h"
 #include "lab/partition.h"
 #include "lab/relays.h"
 #include "lab/servers.h"
 #include "lab/state.h"
 #include "lab/topology.h"
+#include "lab/values.h"
 #include "place/build.h"
 #include "wire/cluster.h"
 
@@ -22,7 +24,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -30,14 +31,6 @@
 #define CENTRAL	    "proxy" /* the host of --central */
 
 enum { READY_S = 30, RELAYED_PORT = 3128 };
-
-struct values {
-	const char *name, *policy, *server, *root, *place, *forward, *release, *log;
-	const char *origin, *distill, *xdp, *relay, *central;
-	uint64_t nodes, fronts, delay, origin_delay, memory, disk, flows;
-	struct option_list hosts, cpu, rate; /* hosts: room for one more */
-	bool bare, partition, query, proxy, impair, dynamic;
-};
 
 static const struct option_spec options[] = {
 	{"name", 0, OPTION_TEXT, "LAB", "what the lab is called [lab]",
@@ -124,155 +117,6 @@ static const struct option_spec options[] = {
 	{0},
 };
 
-/* Nodes without the VIP: connections are translated by the front, and not looked into. */
-static bool through_front(const struct values *values)
-{
-	return !strcmp(values->forward, "nat");
-}
-
-/* No front: each node is one, at an address of its own. */
-static bool by_dns(const struct values *values)
-{
-	return !strcmp(values->place, "dns");
-}
-
-static int write_key(const char *lab)
-{
-	unsigned char key[32];
-	char path[STATE_ROOM], text[2 * sizeof(key) + 2];
-
-	if (getrandom(key, sizeof(key), 0) != sizeof(key))
-		return -errno;
-	for (size_t i = 0; i < sizeof(key); i++)
-		sprintf(text + 2 * i, "%02x", key[i]);
-	strcat(text, "\n");
-	return file_write_whole(state_path(lab, "key", path), text, strlen(text), 0600);
-}
-
-/* The services' addresses: of the front, or one for each node. */
-static void add_addresses(const struct values *values, struct buffer *text)
-{
-	char vip[32];
-
-	if (!by_dns(values)) {
-		buffer_text(text, "    addresses: [" LAB_VIP ", \"" LAB_VIP6 "\"]\n");
-		return;
-	}
-	buffer_text(text, "    addresses: [");
-	for (unsigned int i = 1; i <= values->nodes; i++)
-		buffer_format(text, "%s, ", topology_vip(i, vip));
-	for (unsigned int i = 1; i <= values->nodes; i++)
-		buffer_format(text, "\"%s\"%s", topology_vip6(i, vip),
-			      i < values->nodes ? ", " : "]\n");
-}
-
-/* TLS on the nodes that have it: those with nginx. Its connections are pinned, so the server's name
- * decides, and the client's address where there is none. */
-static void add_tls(const struct values *values, struct buffer *text)
-{
-	unsigned int count = 0;
-	char kind[SERVER_KIND];
-
-	for (unsigned int i = 1; i <= values->nodes; i++) {
-		if (!server_kind(values->server, i, kind) || strcmp(kind, "nginx"))
-			continue;
-		if (!count++) {
-			buffer_text(text, "  - name: secure\n");
-			add_addresses(values, text);
-			buffer_format(text,
-				      "    port: 443\n    protocol: %s\n    forward: %s\n"
-				      "    policy: %s\n    place: %s\n"
-				      "    health: {type: tcp, interval: 1s, timeout: 5s, "
-				      "slow_start: 2s}\n"
-				      "    nodes: [",
-				      through_front(values) ? "tcp" : "tls",
-				      through_front(values) ? "nat" : "direct", values->policy,
-				      by_dns(values) ? "dns" : "inline");
-		}
-		buffer_format(text, "%snode%u", count > 1 ? ", " : "", i);
-	}
-	if (count)
-		buffer_text(text, "]\n");
-}
-
-/* The host of front `number`, which is also the front's name. `text` holds 32 bytes. */
-static char *front_host(const struct values *values, unsigned int number, char *text)
-{
-	if (!by_dns(values))
-		return topology_front(number, text);
-	snprintf(text, 32, "node%u", number);
-	return text;
-}
-
-/* The same of its daemon among the lab's processes. */
-static char *front_daemon(const struct values *values, unsigned int number, char *text)
-{
-	if (!by_dns(values))
-		return topology_front(number, text);
-	snprintf(text, 32, "front-node%u", number);
-	return text;
-}
-
-static void add_front(const struct values *values, unsigned int number, struct buffer *text)
-{
-	bool dns = by_dns(values);
-	char address[32];
-
-	buffer_format(text, "  - name: %s\n", front_host(values, number, address));
-	buffer_format(text, "    address: %s\n",
-		      dns ? topology_node_address(number, address)
-			  : topology_front_address(number, address));
-	buffer_format(text, "    address6: \"%s\"\n    interface: eth0\n    http: 127.0.0.1:7780\n",
-		      dns ? topology_node_address6(number, address)
-			  : topology_front_address6(number, address));
-	if (values->xdp)
-		buffer_format(text, "    xdp: %s\n", values->xdp);
-	if (values->flows)
-		buffer_format(text, "    flows: %lu\n", values->flows);
-}
-
-static int write_config(const struct values *values)
-{
-	struct buffer text = BUFFER_EMPTY;
-	char path[STATE_ROOM], key[STATE_ROOM], address[32];
-	int error;
-
-	buffer_format(&text,
-		      "# Written by `baton lab up`.\n"
-		      "cluster:\n  name: %s\n  key_file: %s\n  origin: 10.77.0.3\nfronts:\n",
-		      values->name, state_path(values->name, "key", key));
-	for (unsigned int i = 1; i <= values->fronts; i++)
-		add_front(values, i, &text);
-	buffer_text(&text, "nodes:\n");
-	for (unsigned int i = 1; i <= values->nodes; i++) {
-		buffer_format(&text, "  - {name: node%u, address: %s, ", i,
-			      topology_node_address(i, address));
-		buffer_format(&text, "address6: \"%s\", interface: eth0}\n",
-			      topology_node_address6(i, address));
-	}
-	buffer_text(&text, "services:\n  - name: web\n");
-	add_addresses(values, &text);
-	buffer_format(&text,
-		      "    port: 80\n    protocol: %s\n    policy: %s\n    target: %s\n    place: "
-		      "%s\n    "
-		      "forward: %s\n"
-		      "    release: %s\n    health: {type: %s, interval: 1s, timeout: 5s, "
-		      "slow_start: 2s}\n",
-		      through_front(values) || values->relay ? "tcp" : "http", values->policy,
-		      values->query ? "url" : "path", values->place, values->forward,
-		      values->release,
-		      /* A forward proxy has no page of its own; a relay's is somebody else's. */
-		      values->proxy || values->relay ? "tcp" : "http, path: /health");
-	add_tls(values, &text);
-	if (values->log)
-		buffer_format(&text, "log:\n  format: %s\n  to: %s\n", values->log,
-			      state_path(values->name, "log/{node}.requests", key));
-	error = file_write_whole(state_path(values->name, "baton.yaml", path), text.data,
-				 text.length, 0644);
-	buffer_release(&text);
-	return error;
-}
-
 static void add_daemons(const struct values *values, json_t *list)
 {
 	char config[STATE_ROOM], program[PATH_MAX];
@@ -283,8 +127,8 @@ static void add_daemons(const struct values *values, json_t *list)
 	for (unsigned int i = 1; i <= values->fronts; i++) {
 		char host[32], daemon[32];
 
-		front_host(values, i, host);
-		keeper_add(list, front_daemon(values, i, daemon), host, true,
+		values_front_host(values, i, host);
+		keeper_add(list, values_front_daemon(values, i, daemon), host, true,
 			   (const char *const[]){program, "front", "-c", config, "--name", host,
 						 NULL});
 	}
@@ -312,7 +156,8 @@ static int nodes_up(const struct values *values, unsigned int number)
 	/* What its socket is called: see `front` in docs/operation.md. */
 	strcpy(daemon, "front");
 	if (number > 1)
-		snprintf(daemon, sizeof(daemon), "front-%s", front_host(values, number, host));
+		snprintf(daemon, sizeof(daemon), "front-%s",
+			 values_front_host(values, number, host));
 	if (client_call(values->name, daemon, json_pack("{s:s}", "command", "status"), &status))
 		return -1;
 	version = json_integer_value(json_object_get(status, "version"));
@@ -384,7 +229,7 @@ static int await(const struct values *values, const struct cache_options *cache)
 	if (!values->bare && up != (int)values->nodes) {
 		failed("lab: %d of %u nodes are up after %d s", up > 0 ? up : 0,
 		       (unsigned int)values->nodes, READY_S);
-		show_log(values->name, front_daemon(values, front, host));
+		show_log(values->name, values_front_daemon(values, front, host));
 		show_log(values->name, "node1");
 		return -1;
 	}
@@ -416,9 +261,9 @@ static void add_lines(const struct values *values, json_t *list)
 		add_line(values, "origin", values->origin_delay, list);
 	if (!values->impair)
 		return;
-	if (by_dns(values))
+	if (values_by_dns(values))
 		add_line(values, LAB_RESOLVER, 0, list);
-	for (unsigned int i = 1; i <= values->fronts && !by_dns(values); i++)
+	for (unsigned int i = 1; i <= values->fronts && !values_by_dns(values); i++)
 		add_line(values, topology_front(i, host), 0, list);
 	for (unsigned int i = 1; i <= values->nodes; i++) {
 		snprintf(host, sizeof(host), "node%u", i);
@@ -433,13 +278,14 @@ static int build(const struct values *values, const char *root, const char *orig
 {
 	struct topology topology = {.lab = values->name,
 				    .nodes = (unsigned int)values->nodes,
-				    .fronts = by_dns(values) ? 0 : (unsigned int)values->fronts,
-				    .dns = by_dns(values),
+				    .fronts = values_by_dns(values) ? 0
+								    : (unsigned int)values->fronts,
+				    .dns = values_by_dns(values),
 				    .extra = &values->hosts,
 				    .delay = values->delay > 0,
 				    .origin_delay = values->origin_delay > 0,
 				    .impair = values->impair,
-				    .nat = through_front(values)};
+				    .nat = values_through_front(values)};
 	struct bounds bounds = {&values->cpu, &values->rate};
 	json_t *list = json_array();
 	char kind[SERVER_KIND], part[STATE_ROOM];
@@ -483,7 +329,7 @@ static int build(const struct values *values, const char *root, const char *orig
 		if (error)
 			goto free_list;
 	}
-	if (by_dns(values)) {
+	if (values_by_dns(values)) {
 		error = names_add(values->name, (unsigned int)values->nodes, list);
 		if (error) {
 			failed_errno(error, "lab: can't write the name server's files");
@@ -631,7 +477,7 @@ static int run(const struct command *self, int argc, char **argv)
 				       "at most 12, and "
 				       "begins with neither 'node' nor 'front'",
 				       values.hosts.items[i]);
-	if (by_dns(&values)) {
+	if (values_by_dns(&values)) {
 		if (strcmp(values.forward, "direct") || values.relay || values.bare ||
 		    values.fronts > 1)
 			return misused("--place dns goes with '--forward direct', and with neither "
@@ -640,7 +486,7 @@ static int run(const struct command *self, int argc, char **argv)
 			return misused("--place dns: at most %d nodes", FRONTS_MAX);
 		values.fronts = values.nodes;
 	}
-	if (values.fronts > 1 && through_front(&values))
+	if (values.fronts > 1 && values_through_front(&values))
 		return misused("--fronts: with nat a connection's packets have to cross one and "
 			       "the same front");
 	if (values.bare && values.partition)
@@ -654,9 +500,9 @@ static int run(const struct command *self, int argc, char **argv)
 			      "another",
 			      values.name, values.name);
 	if (!error)
-		error = write_key(values.name);
+		error = cluster_key_write(values.name);
 	if (!error)
-		error = write_config(&values);
+		error = cluster_file_write(&values);
 	if (!error)
 		error = write_hosts(values.name);
 	if (!error)
@@ -679,9 +525,10 @@ static int run(const struct command *self, int argc, char **argv)
 	printf("lab %s is up: %lu nodes of %s, http://%s\n"
 	       "  baton lab exec%s%s client -- curl -i http://%s/\n",
 	       values.name, values.nodes, values.server,
-	       by_dns(&values) ? LAB_WWW "/" : LAB_VIP "/ and http://[" LAB_VIP6 "]/",
+	       values_by_dns(&values) ? LAB_WWW "/" : LAB_VIP "/ and http://[" LAB_VIP6 "]/",
 	       strcmp(values.name, "lab") ? " --name " : "",
-	       strcmp(values.name, "lab") ? values.name : "", by_dns(&values) ? LAB_WWW : LAB_VIP);
+	       strcmp(values.name, "lab") ? values.name : "",
+	       values_by_dns(&values) ? LAB_WWW : LAB_VIP);
 	return EXIT_DONE;
 }
 

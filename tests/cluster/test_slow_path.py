@@ -36,7 +36,7 @@ def configured(lab, settings):
         text = file.read()
     try:
         with open(path, "w") as file:
-            file.write(text.replace("nodes:\n", "  slow_path: {%s}\nnodes:\n" % settings, 1))
+            file.write(text.replace("nodes:\n", "    slow_path: {%s}\nnodes:\n" % settings, 1))
         lab.baton("reload")
         yield
     finally:

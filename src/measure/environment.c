@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/fail.h"
 #include "base/process.h"
-#include "measure/image.h"
+#include "guest/image.h"
 #include "measure/subject.h"
 
 #include <jansson.h>

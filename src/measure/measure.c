@@ -2,7 +2,7 @@
 
 #include "base/fail.h"
 #include "base/table.h"
-#include "measure/image.h"
+#include "guest/image.h"
 #include "measure/profile.h"
 #include "measure/report.h"
 #include "measure/run.h"

@@ -1,7 +1,7 @@
 #include "measure/network.h"
 
 #include "base/process.h"
-#include "measure/guest/agent.h"
+#include "guest/agent.h"
 
 #include <signal.h>
 #include <stdio.h>

@@ -6,7 +6,7 @@
 #include "base/random.h"
 #include "measure/cgroup.h"
 #include "measure/environment.h"
-#include "measure/image.h"
+#include "guest/image.h"
 #include "measure/network.h"
 #include "measure/results.h"
 #include "measure/workload.h"

@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/process.h"
 #include "measure/cgroup.h"
-#include "measure/guest/agent.h"
+#include "guest/agent.h"
 #include "measure/network.h"
 
 #include <errno.h>

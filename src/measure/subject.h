@@ -4,7 +4,7 @@
 #ifndef BATON_MEASURE_SUBJECT_H
 #define BATON_MEASURE_SUBJECT_H
 
-#include "measure/console.h"
+#include "guest/console.h"
 #include "measure/plan.h"
 
 #include <stdbool.h>

@@ -3,7 +3,7 @@
 #include "measure/subject.h"
 
 #include "base/process.h"
-#include "measure/guest/agent.h"
+#include "guest/agent.h"
 #include "measure/network.h"
 
 #include <stdio.h>

@@ -2,8 +2,8 @@
  * kernel with a paravirtual disk and network; the image is never written to. */
 #include "measure/subject.h"
 
-#include "measure/guest/agent.h"
-#include "measure/image.h"
+#include "guest/image.h"
+#include "guest/machine.h"
 #include "measure/network.h"
 
 #include <errno.h>
@@ -83,53 +83,29 @@ static int netdev(struct guest *guest, char *text, size_t room, struct buffer *w
 	}
 }
 
-static int start(struct guest *guest, const char *accelerator, const char *cpu, struct buffer *why)
+static int start(struct guest *guest, bool kvm, struct buffer *why)
 {
 	bool nat = guest->network == NETWORK_NAT || guest->network == NETWORK_PASST;
-	char kernel[PATH_MAX], initrd[PATH_MAX], drive[PATH_MAX + 64], memory[32], net[512];
-	const char *append, *argv[] = {"qemu-system-x86_64",
-				       "-accel",
-				       accelerator,
-				       "-machine",
-				       "q35",
-				       "-cpu",
-				       *guest->subject->cpu ? guest->subject->cpu : cpu,
-				       "-m",
-				       memory,
-				       "-nodefaults",
-				       "-display",
-				       "none",
-				       "-no-reboot",
-				       "-monitor",
-				       "none",
-				       "-serial",
-				       "stdio",
-				       "-drive",
-				       drive,
-				       "-netdev",
-				       net,
-				       "-device",
-				       "virtio-net-pci,netdev=net,mac=" BRIDGED_MAC ",romfile=",
-				       "-kernel",
-				       kernel,
-				       "-initrd",
-				       initrd,
-				       "-append",
-				       NULL,
-				       NULL};
+	char kernel[PATH_MAX], initrd[PATH_MAX], disk[PATH_MAX], net[512];
+	struct machine_command command;
+	struct machine machine = {
+		.kvm = kvm,
+		.cpu = guest->subject->cpu,
+		.memory = guest->memory,
+		.disk = disk,
+		.kernel = kernel,
+		.initrd = initrd,
+		.netdev = net,
+		.device = ",mac=" BRIDGED_MAC,
+		.console = "stdio,id=console",
+		.init = nat ? "init " NAT_ADDRESS "/24 " NAT_GATEWAY
+			    : "init " BRIDGED_ADDRESS "/24",
+	};
 
-	append =
-		nat ? "console=ttyS0 root=/dev/vda rw quiet panic=-1 net.ifnames=0 init=" AGENT_PATH
-		      " -- init " NAT_ADDRESS "/24 " NAT_GATEWAY
-		    : "console=ttyS0 root=/dev/vda rw quiet panic=-1 net.ifnames=0 init=" AGENT_PATH
-		      " -- init " BRIDGED_ADDRESS "/24";
-	argv[sizeof(argv) / sizeof(argv[0]) - 2] = append;
 	guest->own_kernel = true;
 	if (netdev(guest, net, sizeof(net), why))
 		return -1;
-	snprintf(memory, sizeof(memory), "%luM", guest->memory >> 20);
-	snprintf(drive, sizeof(drive), "file=%s/" IMAGE_DISK ",format=raw,if=virtio,snapshot=on",
-		 guest->image);
+	snprintf(disk, sizeof(disk), "%s/" IMAGE_DISK, guest->image);
 	if (*guest->subject->kernel)
 		snprintf(kernel, sizeof(kernel), "%s", guest->subject->kernel);
 	else
@@ -138,19 +114,18 @@ static int start(struct guest *guest, const char *accelerator, const char *cpu, 
 		snprintf(initrd, sizeof(initrd), "%s", guest->subject->initrd);
 	else
 		snprintf(initrd, sizeof(initrd), "%s/" IMAGE_INITRD, guest->image);
-	return subject_spawn(guest, "host", "guest", argv, why);
+	machine_command(&machine, &command);
+	return subject_spawn(guest, "host", "guest", command.argv, why);
 }
 
-/* QEMU 7.2's emulation of cmpxchg16b loses the flags, which Linux 6.12's allocator dies of. */
 static int start_tcg(struct guest *guest, struct buffer *why)
 {
-	return start(guest, "tcg", "max,-cx16", why);
+	return start(guest, false, why);
 }
 
-/* ARCH_CAPABILITIES is what KVM inside of another hypervisor may not let QEMU set. */
 static int start_kvm(struct guest *guest, struct buffer *why)
 {
-	return start(guest, "kvm", "host,-arch-capabilities", why);
+	return start(guest, true, why);
 }
 
 const struct subject_kind subject_qemu_tcg = {

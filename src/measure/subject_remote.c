@@ -2,7 +2,7 @@
  * program baton-guest must be on it; nothing is known of its memory and its network. */
 #include "measure/subject.h"
 
-#include "measure/guest/agent.h"
+#include "guest/agent.h"
 
 #include <stdio.h>
 

@@ -2,8 +2,8 @@
 #include "measure/subject.h"
 
 #include "base/process.h"
-#include "measure/guest/agent.h"
-#include "measure/image.h"
+#include "guest/agent.h"
+#include "guest/image.h"
 #include "measure/network.h"
 
 #include <stdio.h>

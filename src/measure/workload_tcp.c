@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 #include "base/sample.h"
-#include "measure/guest/agent.h"
+#include "guest/agent.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

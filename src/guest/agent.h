@@ -8,8 +8,8 @@
  *	@baton ready			once, when it listens
  *	@baton ID + TEXT		a line that the command printed
  *	@baton ID = CODE		its end: exit code, 128 + signal, 124 for out of time */
-#ifndef BATON_MEASURE_GUEST_AGENT_H
-#define BATON_MEASURE_GUEST_AGENT_H
+#ifndef BATON_GUEST_AGENT_H
+#define BATON_GUEST_AGENT_H
 
 #define AGENT_MARK    "@baton "
 #define AGENT_PATH    "/sbin/baton-guest"

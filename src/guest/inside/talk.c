@@ -1,7 +1,7 @@
 /* The guest's TCP server: a process for each connection, so that one slow client holds up none. */
-#include "measure/guest/guest.h"
+#include "guest/inside/guest.h"
 
-#include "measure/guest/agent.h"
+#include "guest/agent.h"
 
 #include <errno.h>
 #include <netinet/in.h>

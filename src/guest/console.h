@@ -1,7 +1,7 @@
 /* A guest's console: commands go in, what they print and their exit codes come out, by the lines of
  * guest/agent.h. Everything else that a console says (a kernel's messages) goes to a log. */
-#ifndef BATON_MEASURE_CONSOLE_H
-#define BATON_MEASURE_CONSOLE_H
+#ifndef BATON_GUEST_CONSOLE_H
+#define BATON_GUEST_CONSOLE_H
 
 #include "base/buffer.h"
 

@@ -1,4 +1,4 @@
-#include "measure/image.h"
+#include "guest/image.h"
 
 #include "base/process.h"
 #include "guest_program.h"
@@ -90,15 +90,18 @@ static const char disk_script[] =
 	"mke2fs -q -t ext4 -m 0 -O ^has_journal -d " IMAGE_ROOT " disk.new 1600M\n"
 	"mv disk.new " IMAGE_DISK "\n";
 
-static int script_run(const char *text, const char *one, const char *two, struct buffer *why)
+/* Runs a script with its folder as $1 and another word as $2; all it says goes to `log` in the
+ * folder, its last line to `why` if it fails. */
+static int script_run(const char *text, const char *folder, const char *word, const char *log,
+		      struct buffer *why)
 {
-	const char *argv[] = {"sh", "-c", text, "sh", one, two, NULL};
+	const char *argv[] = {"sh", "-c", text, "sh", folder, word, NULL};
 	struct buffer said = BUFFER_EMPTY;
 	char path[PATH_MAX];
 	int code = process_run(argv, NULL, &said);
 	size_t end = said.length, begin;
 
-	snprintf(path, sizeof(path), "%s/build.log", one);
+	snprintf(path, sizeof(path), "%s/%s", folder, log);
 	if (said.length)
 		file_write_whole(path, said.data, said.length, 0644);
 	if (code) {
@@ -118,14 +121,14 @@ int image_build(const char *folder, const char *mirror, struct buffer *why)
 {
 	char path[PATH_MAX];
 
-	if (script_run(script, folder, mirror, why))
+	if (script_run(script, folder, mirror, "build.log", why))
 		return -1;
 	snprintf(path, sizeof(path), "%s/" IMAGE_ROOT "/usr/sbin/baton-guest", folder);
 	if (image_guest(path)) {
 		buffer_format(why, "can't write %s", path);
 		return -1;
 	}
-	return script_run(disk_script, folder, "", why);
+	return script_run(disk_script, folder, "", "disk.log", why);
 }
 
 int image_refresh(const char *folder, const char *scratch, struct buffer *why)

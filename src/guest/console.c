@@ -1,7 +1,7 @@
-#include "measure/console.h"
+#include "guest/console.h"
 
 #include "base/clock.h"
-#include "measure/guest/agent.h"
+#include "guest/agent.h"
 
 #include <errno.h>
 #include <poll.h>

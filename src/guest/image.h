@@ -1,7 +1,7 @@
 /* The guests' image: a Debian tree with Samba, Apache, PHP and MariaDB, its kernel, and the same
  * tree as a disk. Built once, from the distribution's packages, and kept in a folder. */
-#ifndef BATON_MEASURE_IMAGE_H
-#define BATON_MEASURE_IMAGE_H
+#ifndef BATON_GUEST_IMAGE_H
+#define BATON_GUEST_IMAGE_H
 
 #include "base/buffer.h"
 
@@ -18,7 +18,8 @@ char *image_default(char *path);
 int image_there(const char *folder);
 
 /* Builds it from `mirror` ("": the one that apt uses here), minutes of work; what is said on the
- * way goes to FOLDER/build.log. Returns 0, or -1 with the reason in `why`. */
+ * way goes to FOLDER/build.log, and of the disk to disk.log. Returns 0, or -1 with the reason in
+ * `why`. */
 int image_build(const char *folder, const char *mirror, struct buffer *why);
 
 /* Puts this program's baton-guest on the disk, so that both are of one version. Returns 0 or -1. */

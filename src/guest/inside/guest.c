@@ -1,12 +1,14 @@
 /* Usage: baton-guest serve PORT
  *        baton-guest agent                        commands from stdin, as agent.h says
- *        baton-guest init [ADDRESS/LEN GATEWAY]   as process 1 of a machine: mounts, network, agent
+ *        baton-guest init [ADDRESS/LEN [GATEWAY|- [PROGRAM WORD...]]]
+ *                                                 as process 1 of a machine: mounts, network, the
+ *                                                 program in the background, agent
  *        baton-guest                              the program that is fetched on demand: says
  * "done"
  */
-#include "measure/guest/guest.h"
+#include "guest/inside/guest.h"
 
-#include "measure/guest/agent.h"
+#include "guest/agent.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -211,7 +213,7 @@ static void seed_random(void)
 }
 
 /* What the kernel leaves to process 1. */
-static int init(const char *address, const char *gateway)
+static int init(const char *address, const char *gateway, char *const program[])
 {
 	int code;
 
@@ -219,6 +221,8 @@ static int init(const char *address, const char *gateway)
 	setenv("HOME", "/root", 1);
 	mount("proc", "/proc", "proc", 0, NULL);
 	mount("sys", "/sys", "sysfs", 0, NULL);
+	mount("bpf", "/sys/fs/bpf", "bpf", 0, NULL);
+	mount("cgroup", "/sys/fs/cgroup", "cgroup2", 0, NULL);
 	mount("dev", "/dev", "devtmpfs", 0, NULL);
 	mkdir("/dev/pts", 0755);
 	mkdir("/dev/shm", 01777);
@@ -243,6 +247,12 @@ static int init(const char *address, const char *gateway)
 			     address, gateway, gateway);
 	if (code)
 		say("baton-guest: the network can't be set up\n");
+	if (program[0] && !fork()) {
+		setsid();
+		execv(program[0], program);
+		say("baton-guest: %s: %s\n", program[0], strerror(errno));
+		_exit(127);
+	}
 	agent();
 	sync();
 	reboot(RB_POWER_OFF);
@@ -253,7 +263,9 @@ int main(int argc, char **argv)
 {
 	signal(SIGPIPE, SIG_IGN);
 	if (argc >= 2 && !strcmp(argv[1], "init"))
-		return init(argc > 2 ? argv[2] : NULL, argc > 3 ? argv[3] : "");
+		return init(argc > 2 ? argv[2] : NULL,
+			    argc > 3 && strcmp(argv[3], "-") ? argv[3] : "",
+			    argv + (argc > 4 ? 4 : argc));
 	if (argc == 2 && !strcmp(argv[1], "agent")) {
 		prctl(PR_SET_CHILD_SUBREAPER, 1);
 		return agent();

@@ -4,7 +4,7 @@ PREFIX ?= /usr/local
 # Servers and network tools are in sbin, which not everybody's PATH has.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
-.PHONY: help build deps test demo compare measure-smoke fuzz install uninstall clean
+.PHONY: help build deps test demo compare measure-smoke guest-nodes fuzz install uninstall clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -28,6 +28,11 @@ compare: deps build ## Baton beside its peers, as ratios (root; takes minutes)
 measure-smoke: build ## real guests measured, small (root; builds an image, takes minutes)
 	@scripts/deps measure
 	@$(BUILD)/baton measure run share/measure/smoke.yaml -o measure-smoke
+
+guest-nodes: build ## two nodes in machines of QEMU serve through Baton (root; takes minutes)
+	@scripts/deps measure
+	@$(BUILD)/baton measure image
+	@BATON=$(BUILD)/baton scripts/guest-nodes
 
 fuzz: deps ## the fuzzers, for as long as FUZZ_SECONDS says (60 each)
 	@fuzz/run $${FUZZ_SECONDS:-60}

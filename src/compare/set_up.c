@@ -50,11 +50,11 @@ static int make_lab(struct run *run, enum peer_lab lab)
 	snprintf(nodes, sizeof(nodes), "%d", NODES);
 	words[count++] = nodes;
 	for (int i = 0; lab == LAB_MAIN && peer_hosts[i]; i++) {
-		words[count++] = "--host";
+		words[count++] = "--extra";
 		words[count++] = peer_hosts[i];
 	}
 	if (lab == LAB_MAIN && run->flood) {
-		words[count++] = "--host";
+		words[count++] = "--extra";
 		words[count++] = FLOOD_HOST;
 	}
 	if (lab == LAB_MOVING)

@@ -32,6 +32,7 @@ struct kept {
 
 static struct kept kept[KEPT_MAX];
 static unsigned int count;
+static bool here; /* everything runs in the namespace that the keeper is in */
 
 void keeper_add(json_t *list, const char *name, const char *host, bool again,
 		const char *const argv[])
@@ -132,7 +133,7 @@ static void start(const char *lab, struct kept *one)
 	snprintf(name, sizeof(name), "log/%s.log", one->name);
 	one->due = false;
 	one->since = clock_now();
-	one->pid = process_start(netns, one->argv, state_path(lab, name, log));
+	one->pid = process_start(here ? NULL : netns, one->argv, state_path(lab, name, log));
 	if (one->pid < 0) {
 		log_line(LOG_LEVEL_ERROR, "can't start %s: %s", one->name, strerror(-one->pid));
 		one->pid = 0;
@@ -228,18 +229,21 @@ static void await_before(const char *lab, unsigned int end)
 {
 	for (unsigned int i = 0; i < end; i++) {
 		if (kept[i].port && kept[i].pid &&
-		    server_await(lab, kept[i].host, kept[i].port, AWAIT_S))
+		    server_await(lab, kept[i].host, SERVER_HERE, kept[i].port, AWAIT_S))
 			log_line(LOG_LEVEL_WARNING, "%s does not answer on port %u after %d s",
 				 kept[i].name, kept[i].port, AWAIT_S);
 		kept[i].port = 0;
 	}
 }
 
+struct keep_values {
+	const char *name;
+	bool here;
+};
+
 static int run(const struct command *self, int argc, char **argv)
 {
-	struct {
-		const char *name;
-	} values = {NULL};
+	struct keep_values values = {NULL, false};
 	char path[STATE_ROOM], text[32];
 	sigset_t signals;
 	uint64_t ended = 0;
@@ -248,6 +252,7 @@ static int run(const struct command *self, int argc, char **argv)
 	command_parse(self, argc, argv, &values);
 	if (!values.name)
 		return misused("lab keep needs --name");
+	here = values.here;
 	error = read_list(values.name);
 	if (error)
 		return error;
@@ -291,7 +296,9 @@ static int run(const struct command *self, int argc, char **argv)
 }
 
 static const struct option_spec options[] = {
-	{"name", 0, OPTION_TEXT, "LAB", "which lab", 0},
+	{"name", 0, OPTION_TEXT, "LAB", "which lab", offsetof(struct keep_values, name)},
+	{"here", 0, OPTION_FLAG, NULL, "in a guest: hosts have no namespaces",
+	 offsetof(struct keep_values, here)},
 	{0},
 };
 

@@ -3,6 +3,7 @@
 #include "base/process.h"
 #include "base/table.h"
 #include "lab/demo.h"
+#include "lab/guests.h"
 #include "lab/impair.h"
 #include "lab/keeper.h"
 #include "lab/names.h"
@@ -70,6 +71,8 @@ static int run_exec(const struct command *self, int argc, char **argv)
 	if (!state_name_good(values.name) || !topology_has(values.name, argv[first]))
 		return failed("lab: '%s' has no host '%s'; 'baton lab status' lists them",
 			      values.name, argv[first]);
+	if (guests_has(values.name, argv[first]))
+		return guests_exec(values.name, argv[first], argv + first + 1);
 	snprintf(netns, sizeof(netns), "baton-%s-%s", values.name, argv[first]);
 	error = netns_enter(netns);
 	if (error)

@@ -296,6 +296,7 @@ int server_sample_root(const char *lab)
 
 struct wait {
 	uint64_t end;
+	struct in_addr address;
 	unsigned int port;
 };
 
@@ -316,7 +317,7 @@ static int connects(void *context)
 	const struct wait *wait = context;
 	struct sockaddr_in server = {.sin_family = AF_INET,
 				     .sin_port = htons((uint16_t)wait->port),
-				     .sin_addr = {htonl(INADDR_LOOPBACK)}};
+				     .sin_addr = wait->address};
 
 	/* A refused connection says at once that nobody listens yet; there is no event to wait for.
 	 */
@@ -332,11 +333,13 @@ static int connects(void *context)
 	return 1;
 }
 
-int server_await(const char *lab, const char *host, unsigned int port, unsigned int seconds)
+int server_await(const char *lab, const char *host, const char *address, unsigned int port,
+		 unsigned int seconds)
 {
-	struct wait wait = {clock_now() + seconds * NS_PER_S, port};
+	struct wait wait = {clock_now() + seconds * NS_PER_S, {0}, port};
 	char netns[128];
 
+	inet_pton(AF_INET, address, &wait.address);
 	snprintf(netns, sizeof(netns), "baton-%s-%s", lab, host);
 	return process_within(netns, connects, &wait) ? -ETIMEDOUT : 0;
 }

@@ -81,8 +81,10 @@ void server_add_distiller(const char *host, const struct cache_options *cache, j
 /* Makes the files a lab serves when no --root is given. Returns 0 or -errno. */
 int server_sample_root(const char *lab);
 
-/* Waits until something answers HTTP on the port of the host's loopback, at most `seconds`. Returns
- * 0 or -ETIMEDOUT. */
-int server_await(const char *lab, const char *host, unsigned int port, unsigned int seconds);
+/* Waits until something answers HTTP on the port of `address`, as seen from the host (its loopback:
+ * SERVER_HERE), at most `seconds`. Returns 0 or -ETIMEDOUT. */
+#define SERVER_HERE "127.0.0.1"
+int server_await(const char *lab, const char *host, const char *address, unsigned int port,
+		 unsigned int seconds);
 
 #endif

@@ -205,6 +205,7 @@ static int add_host(const struct topology *topology, const char *host, const cha
 		    const char *address6)
 {
 	bool node = !strncmp(host, "node", 4), front = !strncmp(host, "front", 5);
+	bool guest = node && topology->guests;
 	bool silent = node || (front && topology->fronts > 1);
 	bool delayed = topology->impair || (topology->delay && !strcmp(host, "client")) ||
 		       (topology->origin_delay && !strcmp(host, "origin"));
@@ -231,12 +232,18 @@ static int add_host(const struct topology *topology, const char *host, const cha
 	if (!error)
 		error = ip_batch(bridge, &lines);
 	buffer_clear(&lines);
-	buffer_format(&lines,
-		      "link set lo up\naddr add %s/16 dev eth0\naddr add %s/64 dev eth0 nodad\n",
-		      address, address6);
+	buffer_text(&lines, "link set lo up\n");
+	if (guest)
+		buffer_text(&lines, "link add br0 type bridge mcast_snooping 0\n"
+				    "link set eth0 master br0\ntuntap add dev tap0 mode tap\n"
+				    "link set tap0 master br0\nlink set tap0 up\n"
+				    "link set br0 up\n");
+	else
+		buffer_format(&lines, "addr add %s/16 dev eth0\naddr add %s/64 dev eth0 nodad\n",
+			      address, address6);
 	if (node && topology->dns)
 		add_vips(topology, host, &lines);
-	else if (silent && !topology->nat)
+	else if (silent && !guest && !topology->nat)
 		buffer_text(&lines, "addr add " LAB_VIP "/32 dev lo\naddr add " LAB_VIP6
 				    "/128 dev lo nodad\n");
 	else if (front)
@@ -259,6 +266,8 @@ static int add_host(const struct topology *topology, const char *host, const cha
 	buffer_release(&lines);
 	if (!error)
 		error = process_within(netns, settle, &silent);
+	if (!error && guest)
+		error = process_within(netns, pass_no_firewall, NULL);
 	return error ? -1 : 0;
 }
 

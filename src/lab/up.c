@@ -8,6 +8,7 @@
 #include "lab/names.h"
 #include "lab/bounds.h"
 #include "lab/cluster_file.h"
+#include "lab/guests.h"
 #include "lab/partition.h"
 #include "lab/relays.h"
 #include "lab/servers.h"
@@ -107,8 +108,21 @@ static const struct option_spec options[] = {
 	 "the nodes' access log: combined or json, in /run/baton/LAB/log/NODE.requests; none: only "
 	 "status and page show requests [off]",
 	 offsetof(struct values, log), .choices = "none|combined|json"},
-	{"host", 0, OPTION_LIST, "HOST", "one more host, from 10.77.0.201 on; may be repeated",
-	 offsetof(struct values, hosts)},
+	{"extra", 0, OPTION_LIST, "HOST", "one more host, from 10.77.0.201 on; may be repeated",
+	 offsetof(struct values, extra)},
+	{"host", 0, OPTION_TEXT, "HOW",
+	 "what nodes are: namespace; qemu (machines with a kernel of their own, emulated); "
+	 "qemu-kvm "
+	 "[namespace]",
+	 offsetof(struct values, guests.host), .choices = LAB_HOSTS},
+	{"kernel", 0, OPTION_TEXT, "FILE",
+	 "of such machines, 6.9 or later [that of 'baton measure image']",
+	 offsetof(struct values, guests.kernel)},
+	{"initrd", 0, OPTION_TEXT, "FILE",
+	 "the kernel's initial file system [none, or that of 'baton measure image']",
+	 offsetof(struct values, guests.initrd)},
+	{"guest-memory", 0, OPTION_COUNT, "BYTES", "of each such machine [512Mi]",
+	 offsetof(struct values, guests.memory), .least = 128 << 20, .most = 1e12},
 	{"partition", 0, OPTION_FLAG, NULL,
 	 "every node has only the files that the policy places on it",
 	 offsetof(struct values, partition)},
@@ -117,7 +131,15 @@ static const struct option_spec options[] = {
 	{0},
 };
 
-static void add_daemons(const struct values *values, json_t *list)
+/* The list of processes that a node's belong to: its own if it is a guest, else the lab's. */
+static json_t *node_list(const json_t *inside, unsigned int number, json_t *list)
+{
+	json_t *own = json_array_get(inside, number - 1);
+
+	return own ? own : list;
+}
+
+static void add_daemons(const struct values *values, const json_t *inside, json_t *list)
 {
 	char config[STATE_ROOM], program[PATH_MAX];
 
@@ -139,7 +161,7 @@ static void add_daemons(const struct values *values, json_t *list)
 
 		snprintf(host, sizeof(host), "node%u", i);
 		keeper_add(
-			list, host, host, true,
+			node_list(inside, i, list), host, host, true,
 			(const char *const[]){program, "node", "-c", config, "--name", host, NULL});
 	}
 }
@@ -191,7 +213,7 @@ static int await_one(const char *lab, const char *host, const char *what, unsign
 {
 	char process[64];
 
-	if (!server_await(lab, host, port, READY_S))
+	if (!server_await(lab, host, SERVER_HERE, port, READY_S))
 		return 0;
 	snprintf(process, sizeof(process), "%s-%s", host, what);
 	failed("lab: the %s of %s does not listen after %d s", what, host, READY_S);
@@ -199,15 +221,33 @@ static int await_one(const char *lab, const char *host, const char *what, unsign
 	return -1;
 }
 
+static int await_guest(const char *lab, unsigned int number)
+{
+	char address[32], log[64];
+
+	if (!server_await(lab, "front", topology_node_address(number, address), 80, GUESTS_READY_S))
+		return 0;
+	failed("lab: the guest node%u does not serve after %d s", number, GUESTS_READY_S);
+	snprintf(log, sizeof(log), "node%u-guest", number);
+	show_log(lab, log);
+	return -1;
+}
+
 static int await(const struct values *values, const struct cache_options *cache)
 {
-	uint64_t end = clock_now() + READY_S * NS_PER_S;
+	unsigned int patience = guests_wanted(&values->guests) ? GUESTS_READY_S : READY_S;
+	uint64_t end = clock_now() + patience * NS_PER_S;
 	char host[32], kind[SERVER_KIND];
 	unsigned int front = 1;
 	int up = 0;
 
 	for (unsigned int i = 0; i <= values->nodes; i++) {
 		snprintf(host, sizeof(host), i ? "node%u" : "origin", i);
+		if (i && guests_wanted(&values->guests)) {
+			if (await_guest(values->name, i))
+				return -1;
+			continue;
+		}
 		if (await_one(values->name, host, "server", 80))
 			return -1;
 		if (i && cache->distill && server_kind(values->server, i, kind) &&
@@ -227,8 +267,8 @@ static int await(const struct values *values, const struct cache_options *cache)
 			poll(NULL, 0, 20);
 	}
 	if (!values->bare && up != (int)values->nodes) {
-		failed("lab: %d of %u nodes are up after %d s", up > 0 ? up : 0,
-		       (unsigned int)values->nodes, READY_S);
+		failed("lab: %d of %u nodes are up after %u s", up > 0 ? up : 0,
+		       (unsigned int)values->nodes, patience);
 		show_log(values->name, values_front_daemon(values, front, host));
 		show_log(values->name, "node1");
 		return -1;
@@ -269,8 +309,8 @@ static void add_lines(const struct values *values, json_t *list)
 		snprintf(host, sizeof(host), "node%u", i);
 		add_line(values, host, 0, list);
 	}
-	for (unsigned int i = 0; i < values->hosts.count; i++)
-		add_line(values, values->hosts.items[i], 0, list);
+	for (unsigned int i = 0; i < values->extra.count; i++)
+		add_line(values, values->extra.items[i], 0, list);
 }
 
 static int build(const struct values *values, const char *root, const char *origin_root,
@@ -281,24 +321,25 @@ static int build(const struct values *values, const char *root, const char *orig
 				    .fronts = values_by_dns(values) ? 0
 								    : (unsigned int)values->fronts,
 				    .dns = values_by_dns(values),
-				    .extra = &values->hosts,
+				    .extra = &values->extra,
 				    .delay = values->delay > 0,
 				    .origin_delay = values->origin_delay > 0,
 				    .impair = values->impair,
-				    .nat = values_through_front(values)};
+				    .nat = values_through_front(values),
+				    .guests = guests_wanted(&values->guests)};
 	struct bounds bounds = {&values->cpu, &values->rate};
-	json_t *list = json_array();
+	json_t *list = json_array(), *inside = json_array();
 	char kind[SERVER_KIND], part[STATE_ROOM];
-	int error;
+	int error = -1;
 
 	if (topology_up(&topology) || server_certificate(values->name) ||
-	    server_add(values->name, "nginx", "origin", origin_root, cache, list)) {
-		json_decref(list);
-		return -1;
-	}
+	    server_add(values->name, "nginx", "origin", origin_root, cache, list))
+		goto free_list;
 	for (unsigned int i = 1; i <= values->nodes; i++) {
 		char host[16];
 
+		if (guests_wanted(&values->guests))
+			json_array_append_new(inside, json_array());
 		snprintf(host, sizeof(host), "node%u", i);
 		server_kind(values->server, i, kind);
 		if (cache->distill && server_is_cache(kind))
@@ -307,7 +348,7 @@ static int build(const struct values *values, const char *root, const char *orig
 				   values->partition
 					   ? partition_root(values->name, i, part, sizeof(part))
 					   : root,
-				   cache, list);
+				   cache, node_list(inside, i, list));
 		if (!error && cache->dynamic)
 			error = server_add_page(values->name, host, list);
 		if (error)
@@ -338,7 +379,12 @@ static int build(const struct values *values, const char *root, const char *orig
 	}
 	add_lines(values, list);
 	if (!values->bare)
-		add_daemons(values, list);
+		add_daemons(values, inside, list);
+	error = guests_wanted(&values->guests)
+			? guests_add(values->name, &values->guests, inside, list)
+			: 0;
+	if (error)
+		goto free_list;
 	error = bounds_apply(values->name, &bounds, list);
 	if (error)
 		goto free_list;
@@ -349,6 +395,7 @@ static int build(const struct values *values, const char *root, const char *orig
 	if (!error && values->partition)
 		error = partition_fill(values->name, root);
 free_list:
+	json_decref(inside);
 	json_decref(list);
 	return error;
 }
@@ -426,7 +473,8 @@ static int run(const struct command *self, int argc, char **argv)
 				.release = "rst",
 				.memory = 64 << 20,
 				.nodes = 4,
-				.fronts = 1};
+				.fronts = 1,
+				.guests = {.host = "namespace", .memory = 512 << 20}};
 	char path[STATE_ROOM], root[PATH_MAX], origin_root[PATH_MAX] = "", kind[SERVER_KIND];
 	char origin[64] = LAB_ORIGIN ":80";
 	struct cache_options cache = {.origin = origin, .distiller = 3180, .port = 80};
@@ -450,6 +498,19 @@ static int run(const struct command *self, int argc, char **argv)
 		return EXIT_USAGE;
 	if (values.proxy && strcmp(values.server, "squid"))
 		return misused("--proxy: only squid is a forward proxy; add --server squid");
+	if (guests_wanted(&values.guests) &&
+	    (strcmp(values.server, "nginx") || values_through_front(&values) ||
+	     values_by_dns(&values) || values.partition || values.dynamic))
+		return misused(
+			"--host %s: such nodes have nginx and the same files behind a front; "
+			"leave --server, --partition, --dynamic, --forward nat and --place "
+			"dns away",
+			values.guests.host);
+	if (!guests_wanted(&values.guests) && (values.guests.kernel || values.guests.initrd))
+		return misused("--kernel and --initrd are for machines; add --host qemu");
+	error = guests_wanted(&values.guests) ? guests_check(&values.guests) : 0;
+	if (error)
+		return error;
 	if (bounds_check(&(struct bounds){&values.cpu, &values.rate}))
 		return EXIT_USAGE;
 	cache.memory = values.memory;
@@ -465,18 +526,19 @@ static int run(const struct command *self, int argc, char **argv)
 		cache.port = RELAYED_PORT;
 	}
 	if (values.central &&
-	    values.hosts.count == sizeof(values.hosts.items) / sizeof(values.hosts.items[0]))
+	    values.extra.count == sizeof(values.extra.items) / sizeof(values.extra.items[0]))
 		return misused("--central makes a host more than there may be");
 	if (values.central)
-		values.hosts.items[values.hosts.count++] = CENTRAL;
-	for (unsigned int i = 0; i < values.hosts.count; i++)
-		if (!state_name_good(values.hosts.items[i]) || strlen(values.hosts.items[i]) > 12 ||
-		    !strncmp(values.hosts.items[i], "node", 4) ||
-		    !strncmp(values.hosts.items[i], "front", 5))
-			return misused("--host %s: a host's name has letters, digits, '_' and '.', "
-				       "at most 12, and "
-				       "begins with neither 'node' nor 'front'",
-				       values.hosts.items[i]);
+		values.extra.items[values.extra.count++] = CENTRAL;
+	for (unsigned int i = 0; i < values.extra.count; i++)
+		if (!state_name_good(values.extra.items[i]) || strlen(values.extra.items[i]) > 12 ||
+		    !strncmp(values.extra.items[i], "node", 4) ||
+		    !strncmp(values.extra.items[i], "front", 5))
+			return misused(
+				"--extra %s: a host's name has letters, digits, '_' and '.', "
+				"at most 12, and "
+				"begins with neither 'node' nor 'front'",
+				values.extra.items[i]);
 	if (values_by_dns(&values)) {
 		if (strcmp(values.forward, "direct") || values.relay || values.bare ||
 		    values.fronts > 1)
@@ -515,6 +577,7 @@ static int run(const struct command *self, int argc, char **argv)
 		failed_errno(error, "lab: can't write %s", state_path(values.name, "", path));
 	if (!values.root)
 		strcpy(root, state_path(values.name, "root", path));
+	values.guests.root = values.root ? root : NULL;
 	if (error || build(&values, root, *origin_root ? origin_root : root, &cache)) {
 		keeper_stop(values.name);
 		topology_down(values.name);

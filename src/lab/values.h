@@ -3,12 +3,14 @@
 #define BATON_LAB_VALUES_H
 
 #include "base/command.h"
+#include "lab/guests.h"
 
 struct values {
 	const char *name, *policy, *server, *root, *place, *forward, *release, *log;
 	const char *origin, *distill, *xdp, *relay, *central;
 	uint64_t nodes, fronts, delay, origin_delay, memory, disk, flows;
-	struct option_list hosts, cpu, rate; /* hosts: room for one more */
+	struct option_list extra, cpu, rate; /* extra: room for one more */
+	struct guests guests;
 	bool bare, partition, query, proxy, impair, dynamic;
 };
 

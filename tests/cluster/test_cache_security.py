@@ -54,7 +54,7 @@ class Careless(http.server.BaseHTTPRequestHandler):
                 params=[("squid", "ht-rr"), ("squid", "rr"), ("nginx-cache", "rr"), ("varnish", "ht-rr")])
 def caches(request):
     kind, policy = request.param
-    lab = Lab("safe", "-n", 3, "--server", kind, "--policy", policy, "--host", "backend",
+    lab = Lab("safe", "-n", 3, "--server", kind, "--policy", policy, "--extra", "backend",
               "--origin", "http://%s:%d" % (BACKEND, PORT))
     lab.policy = policy
     try:

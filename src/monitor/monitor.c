@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/fail.h"
 #include "monitor/show.h"
+#include "monitor/web.h"
 #include "monitor/window.h"
 #include "wire/header.h"
 
@@ -15,11 +16,11 @@
 enum { SOURCES_MAX = 64, PAPER_SNAPLEN = 68, WHOLE_SNAPLEN = 262144 };
 
 struct options {
-	const char *device, *read, *write, *lab;
+	const char *device, *read, *write, *lab, *listen;
 	struct option_list hosts, vips, nodes;
 	uint64_t count, snaplen, buffer, port;
 	uint64_t interval, length, timeout; /* ns */
-	bool list, json, text, gtk, all, quiet, not_promiscuous;
+	bool list, json, text, gtk, web, all, quiet, not_promiscuous;
 };
 
 #define AT(member) offsetof(struct options, member)
@@ -52,6 +53,9 @@ static const struct option_spec specs[] = {
 	 AT(json)},
 	{"text", 0, OPTION_FLAG, NULL, "rows of text [this is the default]", AT(text)},
 	{"gtk", 'g', OPTION_FLAG, NULL, "draw in a window", AT(gtk)},
+	{"web", 0, OPTION_FLAG, NULL, "draw on a page that a browser shows, until Ctrl-C", AT(web)},
+	{"listen", 'l', OPTION_TEXT, "ADDRESS:PORT", "with --web: where [127.0.0.1:7781]",
+	 AT(listen)},
 	{"quiet", 'q', OPTION_FLAG, NULL, "only the sums at the end", AT(quiet)},
 	{"snaplen", 's', OPTION_COUNT, "BYTES",
 	 "take so much of each packet [68; with --write 262144]", AT(snaplen), NULL, 16,
@@ -327,13 +331,44 @@ static int check(struct options *options)
 			       "--host");
 	if (options->hosts.count > SOURCES_MAX)
 		return misused("at most %d hosts", SOURCES_MAX);
-	if (options->gtk && options->text)
-		return misused("--gtk or --text, not both");
+	if (options->gtk + options->text + options->web > 1)
+		return misused("one of --gtk, --web and --text");
+	if (options->listen && !options->web)
+		return misused("--listen goes with --web");
 	if (!options->snaplen)
 		options->snaplen = options->write ? WHOLE_SNAPLEN : PAPER_SNAPLEN;
-	if (!options->interval && (!options->read || options->gtk))
+	if (!options->interval && (!options->read || options->gtk || options->web))
 		options->interval = NS_PER_S;
 	return EXIT_DONE;
+}
+
+static int start_web(const struct options *options, struct monitor_web **web)
+{
+	const char *where = options->listen ? options->listen : "127.0.0.1:7781";
+	struct endpoint listen;
+	int error;
+
+	if (endpoint_parse(where, &listen))
+		return misused("--listen %s is not ADDRESS:PORT", where);
+	error = monitor_web_start(&listen, web);
+	if (error)
+		return failed_errno(error, "can't serve on %s", where);
+	fprintf(stderr, "baton: the graph is at http://%s/\n", where);
+	return EXIT_DONE;
+}
+
+/* What was counted can be looked at until somebody ends it. */
+static void wait_stopped(void)
+{
+	sigset_t ends, before;
+
+	sigemptyset(&ends);
+	sigaddset(&ends, SIGINT);
+	sigaddset(&ends, SIGTERM);
+	sigprocmask(SIG_BLOCK, &ends, &before);
+	while (!stopped)
+		sigsuspend(&before);
+	sigprocmask(SIG_SETMASK, &before, NULL);
 }
 
 static int run_monitor(const struct command *self, int argc, char **argv)
@@ -345,6 +380,7 @@ static int run_monitor(const struct command *self, int argc, char **argv)
 	struct options *options = &monitor.options;
 	int first = command_parse(self, argc, argv, options), result, error;
 	char why[PCAP_ERRBUF_SIZE];
+	struct monitor_web *web = NULL;
 	pid_t window = 0;
 
 	result = check(options);
@@ -354,7 +390,7 @@ static int run_monitor(const struct command *self, int argc, char **argv)
 		return show_devices(options->json, why) ? failed("%s", why) : EXIT_DONE;
 	monitor.filter = join(argc - first, argv + first);
 	monitor.sources = calloc(SOURCES_MAX, sizeof(*monitor.sources));
-	monitor.show = (struct show){.json = options->json || options->gtk,
+	monitor.show = (struct show){.json = options->json || options->gtk || options->web,
 				     .all = options->all,
 				     .hosts = options->hosts.count > 1};
 	result = monitor.sources ? open_sources(&monitor) : failed("out of memory");
@@ -366,6 +402,8 @@ static int run_monitor(const struct command *self, int argc, char **argv)
 			result = failed_errno(window, "can't start the window (is the part of "
 						      "Baton with GTK installed?)");
 	}
+	if (!result && options->web)
+		result = start_web(options, &web);
 	if (!result) {
 		catch_signals();
 		monitor.begun = clock_now();
@@ -382,6 +420,12 @@ static int run_monitor(const struct command *self, int argc, char **argv)
 	}
 	if (window > 0)
 		window_wait(window);
+	if (web && !result) {
+		fflush(stdout);
+		wait_stopped();
+	}
+	if (web)
+		monitor_web_end(web);
 	free(monitor.sources);
 	free(monitor.filter);
 	return result;

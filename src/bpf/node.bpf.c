@@ -148,8 +148,10 @@ INLINE int node_in_frame(struct __sk_buff *skb)
 		    (!address_equal(&segment->key.vip, &cluster->address4) &&
 		     !address_equal(&segment->key.vip, &cluster->address6)))
 			return TC_ACT_UNSPEC;
-		action = take_wrapped(skb, segment->payload_at,
-				      segment->ip_length - (segment->payload_at - segment->ip_at));
+		action = take_check(skb, segment->payload_at,
+				    segment->ip_length - (segment->payload_at - segment->ip_at));
+		if (action == TAKE_GOOD)
+			action = take_wrapped(skb);
 		return action == TAKE_BARE ? bare_in(skb) : action;
 	}
 	if (kind != SEGMENT_TCP && kind != SEGMENT_FRAGMENT)

@@ -3,6 +3,7 @@
 #define BATON_BPF_NODE_TAKE_H
 
 #include "bpf/node_ask.h"
+#include "bpf/node_check.h"
 #include "bpf/node_move.h"
 #include "bpf/node_request.h"
 #include "bpf/node_send.h"
@@ -324,10 +325,6 @@ INLINE int take_plausible(struct __sk_buff *skb, struct work *work)
 	return state == TCP_TIME_WAIT || socket->snd_nxt - segment->ack < 1u << 29;
 }
 
-/* Instead of what the program has to return: the segment in hand is bare now, and to be dealt with
- * as one that came so. */
-enum { TAKE_BARE = 100 };
-
 /* A front that doesn't know the flow of the segment in hand asks whether it is here. */
 INLINE int take_question(struct __sk_buff *skb, struct work *work, const struct cluster *cluster,
 			 struct held *flow)
@@ -402,53 +399,21 @@ SUBPROGRAM int take_answer(struct __sk_buff *skb, struct held *flow)
 	return TC_ACT_OK;
 }
 
-/* A UDP datagram to the cluster's port: checks the header and what it wraps, and does as it says.
- * `at` is where the Baton header begins, `length` the datagram's payload. Returns what the program
- * has to return, or TAKE_BARE. */
-SUBPROGRAM int take_wrapped(struct __sk_buff *skb, __u32 at, __u32 length)
+/* What take_check has found good: does as the header says. Returns what the program has to return,
+ * or TAKE_BARE. Apart from the check because what it calls needs much of the stack. */
+SUBPROGRAM int take_wrapped(struct __sk_buff *skb)
 {
 	struct work *work = work_area(WORK_IN);
 	struct cluster *cluster = cluster_here();
 	struct baton_header *header;
 	struct service *service;
 	struct held *flow;
-	__u32 inner, now;
 	__u64 owner;
 	__s32 age;
 
 	if (!work || !cluster)
 		return TC_ACT_SHOT;
 	header = &work->header;
-	inner = length - sizeof(*header);
-	if (length < sizeof(*header) + 40 || inner > SCRATCH_SIZE ||
-	    bpf_skb_load_bytes(skb, at, header, sizeof(*header)) ||
-	    header->magic != net16(BATON_MAGIC) || header->version != BATON_VERSION_WIRE ||
-	    (header->type != BATON_HANDOFF && header->type != BATON_WHO_HAS &&
-	     header->type != BATON_ANSWER) ||
-	    header->epoch > 1 || (header->protocol != 4 && header->protocol != 6)) {
-		count(NODE_COUNT_BAD_HEADER);
-		return TC_ACT_SHOT;
-	}
-	if (segment_read(skb, &work->segment, at + sizeof(*header), header->protocol, 0) !=
-		    SEGMENT_TCP ||
-	    work->segment.ip_length != inner || !(work->segment.flags & TCP_FLAG_BIT_ACK) ||
-	    work->segment.flags & TCP_FLAG_BIT_SYN ||
-	    segment_load(skb, work, SCRATCH_SIZE) != inner) {
-		count(NODE_COUNT_BAD_HEADER);
-		return TC_ACT_SHOT;
-	}
-	if ((header->epoch != (cluster->epoch & 1) && cluster->key_count < 2) ||
-	    header->mac !=
-		    header_mac(header, &work->packet, 0, inner, cluster->keys[header->epoch & 1])) {
-		count(NODE_COUNT_BAD_MAC);
-		return TC_ACT_SHOT;
-	}
-	now = header_time(bpf_ktime_get_boot_ns(), cluster->clock_offset);
-	if (!header_fresh(now, net32(header->time))) {
-		count(NODE_COUNT_NOT_FRESH);
-		return TC_ACT_SHOT;
-	}
-	count(NODE_COUNT_WRAPPED);
 	service = bpf_map_lookup_elem(&services, &work->segment.service_key);
 	if (!service || (header->type != BATON_ANSWER && header->node != net16(cluster->self))) {
 		count(NODE_COUNT_NOT_MINE);

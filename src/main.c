@@ -4,6 +4,7 @@
 #include "base/manual.h"
 #include "control/commands.h"
 #include "compare/compare.h"
+#include "dispatcher/dispatcher.h"
 #include "distill/distill.h"
 #include "distribution/distribution.h"
 #include "echo/echo.h"
@@ -27,6 +28,7 @@
 /* clang-format off */
 static const struct command *const commands[] = {
 	&command_compare,
+	&command_dispatcher,
 	&command_distill,
 	&command_distribution,
 	&command_drain,

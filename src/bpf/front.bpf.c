@@ -6,6 +6,7 @@
  *	further segments -----> HANDOFF again until the node is known to have the flow,
  *	                        then as they are, with other MAC addresses
  *	a node's message -----> checked; RETURN makes another node the owner   front_peer.h
+ *	   a dispatcher elsewhere is to choose: asked                   front_question.h
  *	   its head not whole: kept by the daemon, which gives orders   front_slow.h, front_order.h
  *	of a flow not known --> perhaps another front's: nodes are asked       front_ask.h
  *	ICMP about a flow ----> to its node                                    front_icmp.h
@@ -128,6 +129,8 @@ INLINE int front_segment(struct xdp_md *ctx, struct front_work *work, struct tcp
 		return ask_begin(ctx);
 	if (action == FLOW_REVIVES)
 		return flow_revive(ctx);
+	if (action == FLOW_FOLLOWS)
+		return flow_follow(ctx);
 	return action == FLOW_BEGINS ? flow_begin(ctx) : action;
 }
 
@@ -137,13 +140,13 @@ INLINE int address_same(const struct address *a, const struct address *b)
 	       a->words[2] == b->words[2] && a->words[3] == b->words[3];
 }
 
-/* What another front (or this one, to the node on its own host) tells a node. The node's program
- * checks it. */
+/* What another front (or this one, to the node on its own host) tells a node, or a dispatcher
+ * answers it. The node's program checks it. */
 INLINE int for_node(const struct baton_header *header, const void *end)
 {
 	return (const void *)(header + 1) <= end &&
 	       (header->type == BATON_HANDOFF || header->type == BATON_WHO_HAS ||
-		header->type == BATON_ANSWER);
+		(header->type == BATON_ANSWER && !(header->flags & net16(BATON_FLAGS_FRONT))));
 }
 
 /* A UDP datagram; the addresses are in the work area already. */
@@ -165,6 +168,8 @@ INLINE int front_datagram(struct xdp_md *ctx, struct front_work *work, const str
 		at += sizeof(struct baton_header);
 		if (action == PEER_HAS_NOT)
 			action = ask_on(ctx, at);
+		if (action == PEER_ANSWERS)
+			action = peer_answer(ctx, at);
 		if (action == FLOW_BEGINS)
 			return flow_begin(ctx);
 		return action == PEER_RETURNS ? peer_return(ctx, at)
@@ -304,6 +309,8 @@ INLINE int front_frame(struct xdp_md *ctx)
 	work->alone = 0;
 	work->may_wait = 0;
 	work->own = here->on_node && mac_same(ethernet->h_source, here->mac);
+	work->may_ask = ASK_NEVER;
+	work->answered = 0;
 	if (ethernet->h_proto == ETHERTYPE_IPV4)
 		return front_ipv4(ctx, work, here);
 	if (ethernet->h_proto == ETHERTYPE_IPV6)
@@ -343,6 +350,8 @@ int front_slow(struct xdp_md *ctx)
 	work->asker = 0;
 	work->ask_flags = 0;
 	work->alone = 0;
+	work->may_ask = ASK_NEVER;
+	work->answered = 0;
 	return work->order.action == SLOW_SEND ? order_send(ctx) : order_do(ctx);
 }
 

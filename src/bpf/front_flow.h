@@ -159,6 +159,80 @@ INLINE int flow_load(struct xdp_md *ctx, struct front_work *work)
 	return 0;
 }
 
+/* Sends the segment in hand to work->dispatcher under a question with these flags, and what else
+ * work->header has. */
+INLINE int flow_question(struct xdp_md *ctx, struct front_work *work, __u32 flags)
+{
+	work->header.type = BATON_ASK;
+	work->header.flags = net16(flags);
+	return send_wrapped(ctx, BATON_DISPATCHER(work->dispatcher & (DISPATCHERS_MAX - 1)));
+}
+
+/* What is remembered of a question about the first data in hand. */
+SUBPROGRAM int flow_may_ask(__u32 now)
+{
+	const struct front_work *work = work_area();
+	const struct front_question *question;
+	const struct segment *segment;
+
+	if (!work)
+		return ASK_WAIT;
+	segment = &work->segment;
+	question = bpf_map_lookup_elem(&questions, &segment->key);
+	if (!question || question->seq != segment->seq || question->ack != segment->ack)
+		return ASK_ONCE;
+	return now - question->tick < FRONT_REPEAT_TICKS ? ASK_WAIT : ASK_AGAIN;
+}
+
+/* The first data in hand goes to the dispatcher that is to choose its node. */
+SUBPROGRAM int flow_ask(struct xdp_md *ctx)
+{
+	struct front_work *work = work_area();
+	const struct segment *segment;
+
+	if (!work)
+		return XDP_DROP;
+	segment = &work->segment;
+	/* Not on the stack, which is short here. */
+	work->asking =
+		(struct front_question){tick_now(), segment->seq, segment->ack, work->dispatcher};
+	if (bpf_map_update_elem(&questions, &segment->key, &work->asking, BPF_ANY))
+		return XDP_DROP;
+	__builtin_memset(&work->header, 0, sizeof(work->header));
+	count(FRONT_COUNT_QUESTIONS);
+	dispatcher_asked(work->dispatcher);
+	return flow_question(ctx, work, BATON_FLAG_FIRST);
+}
+
+/* 1 if the segment in hand is of a connection whose first data a dispatcher has, and behind that:
+ * it goes the same way, so that it comes behind the answer. Sets work->dispatcher. */
+INLINE int flow_follows(struct front_work *work, const struct cluster *here)
+{
+	const struct segment *segment = &work->segment;
+	const struct front_question *question;
+
+	if (!here->dispatcher_count || !segment->length || segment->flags & (TCP_SYN | TCP_RST))
+		return 0;
+	question = bpf_map_lookup_elem(&questions, &segment->key);
+	if (!question || tick_now() - question->tick >= FRONT_QUESTION_TICKS ||
+	    segment->seq - question->seq - 1 >= 1u << 16)
+		return 0;
+	work->dispatcher = question->dispatcher;
+	return 1;
+}
+
+/* See flow_follows. */
+SUBPROGRAM int flow_follow(struct xdp_md *ctx)
+{
+	struct front_work *work = work_area();
+
+	if (!work)
+		return XDP_DROP;
+	__builtin_memset(&work->header, 0, sizeof(work->header));
+	count(FRONT_COUNT_QUESTIONS_LATER);
+	return flow_question(ctx, work, BATON_FLAG_LATER);
+}
+
 /* The first data of a connection, its cookie found good and work->offered filled: places it, makes
  * or takes over the entry, and sends it. Returns what the program has to return. */
 SUBPROGRAM int flow_begin(struct xdp_md *ctx)
@@ -180,14 +254,24 @@ SUBPROGRAM int flow_begin(struct xdp_md *ctx)
 		return XDP_DROP;
 	if (source_denied(work))
 		return XDP_DROP;
-	if (work->service.flags & SERVICE_LIMITED && source_exceeds(work))
+	work->may_ask = flow_may_ask(now);
+	if (work->may_ask == ASK_WAIT)
+		return XDP_DROP;
+	/* What was asked about has been counted then. */
+	if (work->may_ask == ASK_ONCE && !work->answered && work->service.flags & SERVICE_LIMITED &&
+	    source_exceeds(work))
 		return answer_reset(ctx, work);
 	slow = slow_alive(now);
 	work->may_wait = slow && slow_room();
 	placed = place_segment(segment->length);
+	if (placed == -EINPROGRESS)
+		return flow_ask(ctx);
+	if (work->may_ask == ASK_AGAIN)
+		bpf_map_delete_elem(&questions, &segment->key);
 	if (placed <= 0 && !work->may_wait) {
 		count(FRONT_COUNT_NO_NODE);
-		return answer_reset(ctx, work);
+		/* An answer's frame has no way back to the client. */
+		return work->answered ? XDP_DROP : answer_reset(ctx, work);
 	}
 	if (placed > 0 && placed & PLACED_SPLIT)
 		count(slow ? FRONT_COUNT_SLOW_FULL : FRONT_COUNT_SLOW_AWAY);
@@ -287,9 +371,15 @@ INLINE int flow_hand(struct xdp_md *ctx, struct front_work *work, const struct c
 
 /* Instead of what the program has to return: the segment is the first data of a connection, for
  * flow_begin; or of a flow that only a node may know, for ask_begin; or a request on a connection
- * of a dead node, for flow_revive. (Not called from here: the kernel bounds the stack of all
- * callers together.) */
-enum { FLOW_BEGINS = -1, FLOW_ASKS = -2, FLOW_REVIVES = -5, FLOW_OPENS = -6 };
+ * of a dead node, for flow_revive; or for flow_follow. (Not called from here: the kernel bounds the
+ * stack of all callers together.) */
+enum {
+	FLOW_BEGINS = -1,
+	FLOW_ASKS = -2,
+	FLOW_REVIVES = -5,
+	FLOW_OPENS = -6,
+	FLOW_FOLLOWS = -7,
+};
 
 /* A segment of a flow that the daemon keeps. Returns as flow_known does; or FLOW_OPENS: the daemon
  * went away after it had named the node, the flow is like any other. */
@@ -361,6 +451,8 @@ SUBPROGRAM int flow_known(struct xdp_md *ctx)
 		case 0:
 			return action;
 		}
+		if (flow_follows(work, here))
+			return FLOW_FOLLOWS;
 	}
 	if (tombstone && owner.state != FRONT_LOST) {
 		count(FRONT_COUNT_REPLAYS);
@@ -497,6 +589,8 @@ INLINE int flow_unknown(struct xdp_md *ctx, struct front_work *work, const struc
 	case 0:
 		return action;
 	}
+	if (flow_follows(work, here))
+		return FLOW_FOLLOWS;
 	if (work->segment.flags & TCP_ACK && !(work->segment.flags & TCP_RST) &&
 	    syn_expired(work, tick_now())) {
 		count(FRONT_COUNT_COOKIES_EXPIRED);

@@ -18,6 +18,7 @@
 #ifndef BATON_BPF_FRONT_NAT_H
 #define BATON_BPF_FRONT_NAT_H
 
+#include "bpf/front_maps.h"
 #include "bpf/front_send.h"
 
 struct {

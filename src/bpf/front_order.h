@@ -34,7 +34,8 @@ INLINE int order_place(struct front_work *work, struct slow_order *order)
 		query->md5 = order->md5;
 	}
 	pinned = work->service.kind != SERVICE_HTTP || order->flags & SLOW_PINNED;
-	node = place_decide(work, order->fallback);
+	work->fallback = order->fallback;
+	node = place_decide();
 	if (node <= 0) {
 		count(FRONT_COUNT_NO_NODE);
 		return -ENOENT;
@@ -115,7 +116,7 @@ SUBPROGRAM int order_send(struct xdp_md *ctx)
 	length = frame - sizeof(*order) - ETHERNET_LENGTH;
 	protocol = address_is_ipv4(&order->key.vip) ? 4 : 6;
 	if (bpf_xdp_adjust_head(ctx, sizeof(*order)) ||
-	    load_packet(ctx, work, ETHERNET_LENGTH, length) || peer_inner(work, protocol) ||
+	    load_packet(ctx, work, ETHERNET_LENGTH, length) || message_inner(work, protocol) ||
 	    work->segment.ip_length != length)
 		return XDP_DROP;
 	flow = bpf_map_lookup_elem(&flows, &work->segment.key);

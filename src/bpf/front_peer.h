@@ -7,47 +7,8 @@
 #define BATON_BPF_FRONT_PEER_H
 
 #include "bpf/front_ask.h"
-
-/* Reads the inner packet in work->packet as far as TCP. Returns 0, or -1 if it is not a whole TCP
- * segment from a client. */
-INLINE int peer_inner(struct front_work *work, __u32 protocol)
-{
-	struct segment *segment = &work->segment;
-	struct scratch *packet = &work->packet;
-	__u32 words, next, tcp;
-
-	if (protocol == 4) {
-		if (scratch_u8(packet, 0) != 0x45)
-			return -1;
-		segment->ip_length = scratch_be16(packet, 2);
-		next = scratch_u8(packet, 9);
-		tcp = IPV4_LENGTH;
-		address_from_ipv4(&segment->key.client, scratch_u32(packet, 12));
-		address_from_ipv4(&segment->key.vip, scratch_u32(packet, 16));
-	} else {
-		if (scratch_u8(packet, 0) >> 4 != 6)
-			return -1;
-		segment->ip_length = scratch_be16(packet, 4) + IPV6_LENGTH;
-		next = scratch_u8(packet, 6);
-		tcp = IPV6_LENGTH;
-		__builtin_memcpy(&segment->key.client, packet->bytes + 8, 16);
-		__builtin_memcpy(&segment->key.vip, packet->bytes + 24, 16);
-	}
-	words = scratch_u8(packet, tcp + 12) >> 4;
-	segment->protocol = protocol;
-	segment->tcp_at = tcp;
-	segment->payload_at = tcp + words * 4;
-	if (next != IPPROTO_TCP || words < 5 || segment->ip_length > work->loaded ||
-	    segment->payload_at > segment->ip_length)
-		return -1;
-	segment->key.client_port = scratch_u16(packet, tcp);
-	segment->key.vip_port = scratch_u16(packet, tcp + 2);
-	segment->seq = scratch_be32(packet, tcp + 4);
-	segment->ack = scratch_be32(packet, tcp + 8);
-	segment->flags = scratch_u8(packet, tcp + 13);
-	segment->length = segment->ip_length - segment->payload_at;
-	return 0;
-}
+#include "bpf/front_question.h"
+#include "bpf/message.h"
 
 /* 1 if work->header is the owner's word in the flow's present generation; the lock is held. */
 INLINE int peer_owns(const struct front_flow *flow, const struct baton_header *header)
@@ -57,7 +18,8 @@ INLINE int peer_owns(const struct front_flow *flow, const struct baton_header *h
 }
 
 /* The node to which a returned request goes: the one its sender names, if that one can be given
- * anything; the one that the front chooses; or back to the sender. */
+ * anything; the one that the front chooses; or back to the sender. 0: work->dispatcher is to be
+ * asked. */
 INLINE __u32 peer_choose(struct xdp_md *ctx, struct front_work *work, __u32 at)
 {
 	__u32 node = net16(work->header.node);
@@ -72,9 +34,13 @@ INLINE __u32 peer_choose(struct xdp_md *ctx, struct front_work *work, __u32 at)
 	    !load_text(ctx, work, at + work->segment.payload_at, work->segment.length)) {
 		/* It has been read by now. */
 		work->service.flags &= ~SERVICE_SPREAD;
+		work->may_ask =
+			work->header.flags & net16(BATON_FLAG_REPEAT) ? ASK_AGAIN : ASK_ONCE;
 		placed = place_segment(work->segment.length);
 		if (placed > 0)
 			return placed & 0xffff;
+		if (placed == -EINPROGRESS)
+			return 0;
 		count(FRONT_COUNT_NO_NODE);
 	}
 	work->reason = PLACE_REASON_STAY;
@@ -98,6 +64,8 @@ SUBPROGRAM int peer_return(struct xdp_md *ctx, __u32 at)
 	header = &work->header;
 	sender = net16(header->sender);
 	node = peer_choose(ctx, work, at);
+	if (!node)
+		return question_returned(ctx, work, at);
 	now = tick_now();
 	flow = bpf_map_lookup_elem(&flows, &work->segment.key);
 	if (!flow)
@@ -227,12 +195,12 @@ drop:
 }
 
 /* Instead of what the program has to return: a good RETURN, for peer_return; an answer to a
- * question, for ask_on; an ASK, for peer_ask. */
-enum { PEER_RETURNS = -3, PEER_HAS_NOT = -4, PEER_ASKS = -5 };
+ * question, for ask_on; an ASK, for peer_ask; a dispatcher's answer, for peer_answer. */
+enum { PEER_RETURNS = -3, PEER_HAS_NOT = -4, PEER_ASKS = -5, PEER_ANSWERS = -8 };
 
 /* A UDP datagram to the cluster's port. `at` is where the Baton header begins in the frame,
- * `length` the datagram's payload. Returns what the program has to return, PEER_RETURNS or
- * PEER_ASKS. */
+ * `length` the datagram's payload. Returns what the program has to return, or one of the
+ * above. */
 SUBPROGRAM int peer_message(struct xdp_md *ctx, __u32 at, __u32 length)
 {
 	struct front_work *work = work_area();
@@ -245,32 +213,13 @@ SUBPROGRAM int peer_message(struct xdp_md *ctx, __u32 at, __u32 length)
 	if (!work || !here)
 		return XDP_DROP;
 	header = &work->header;
-	if (length < sizeof(*header) + IPV4_LENGTH + TCP_LENGTH ||
-	    bpf_xdp_load_bytes(ctx, at, header, sizeof(*header)) ||
-	    header->magic != net16(BATON_MAGIC) || header->version != BATON_VERSION_WIRE ||
-	    header->epoch > 1 || (header->protocol != 4 && header->protocol != 6)) {
-		count(FRONT_COUNT_BAD_HEADER);
+	if (message_open(ctx, work, here, at, length))
 		return XDP_DROP;
-	}
 	length -= sizeof(*header);
-	if (load_packet(ctx, work, at + sizeof(*header), length)) {
-		count(FRONT_COUNT_BAD_HEADER);
-		return XDP_DROP;
-	}
-	if ((header->epoch != (here->epoch & 1) && here->key_count < 2) ||
-	    header->mac !=
-		    header_mac(header, &work->packet, 0, length, here->keys[header->epoch & 1])) {
-		count(FRONT_COUNT_BAD_MAC);
-		return XDP_DROP;
-	}
-	now = header_time(bpf_ktime_get_boot_ns(), here->clock_offset);
-	if (!header_fresh(now, net32(header->time))) {
-		count(FRONT_COUNT_NOT_FRESH);
-		return XDP_DROP;
-	}
-	if (peer_inner(work, header->protocol)) {
-		count(FRONT_COUNT_BAD_HEADER);
-		return XDP_DROP;
+	if (header->type == BATON_ANSWER) {
+		dispatcher_heard(net16(header->sender));
+		if (work->segment.ip_length == length)
+			return PEER_ANSWERS;
 	}
 	flow = bpf_map_lookup_elem(&flows, &work->segment.key);
 	if (!flow) {
@@ -325,6 +274,38 @@ SUBPROGRAM int peer_message(struct xdp_md *ctx, __u32 at, __u32 length)
 	}
 	count(FRONT_COUNT_BAD_HEADER);
 	return XDP_DROP;
+}
+
+/* A dispatcher's answer to the front. Returns what the program has to return; FLOW_BEGINS: the
+ * connection begins as if its first data had come now, with work->answered; PEER_RETURNS: a
+ * returned request goes on to who is named. `at` is where the inner packet begins in the frame. */
+SUBPROGRAM int peer_answer(struct xdp_md *ctx, __u32 at)
+{
+	struct front_work *work = work_area();
+	struct cluster *here = cluster_here();
+	struct front_flow *flow;
+	__u32 flags;
+
+	if (!work || !here)
+		return XDP_DROP;
+	flags = work->header.flags;
+	work->answered = net16(work->header.node) ?: ANSWERED_NOBODY;
+	work->answer_reason = work->header.reason;
+	if (flags & net16(BATON_FLAG_RETURNED)) {
+		count(FRONT_COUNT_ANSWERS);
+		work->header.sender = net16(net32(work->header.load));
+		return PEER_RETURNS;
+	}
+	if (flags & net16(BATON_FLAG_LATER)) {
+		flow = bpf_map_lookup_elem(&flows, &work->segment.key);
+		if (!flow || owner_of(owner_load(flow)).state != FRONT_OPEN ||
+		    !flow_plausible(flow, &work->segment) ||
+		    send_strip(ctx, work, at - ETHERNET_LENGTH))
+			return XDP_DROP;
+		flow_saw(flow, &work->segment, tick_now());
+		return flow_hand(ctx, work, here, flow, tick_now());
+	}
+	return question_answered(ctx, work, at);
 }
 
 #endif

@@ -2,7 +2,8 @@
 #ifndef BATON_BPF_FRONT_PLACE_H
 #define BATON_BPF_FRONT_PLACE_H
 
-#include "bpf/front_maps.h"
+#include "bpf/dispatchers.h"
+#include "bpf/front_work.h"
 #include "place/place.h"
 
 /* In what place_segment returns. */
@@ -41,24 +42,70 @@ INLINE enum first_request place_read(struct front_work *work, __u32 length, __u3
 			 &work->query, wants);
 }
 
-/* Lets the policy choose for work->query. `fallback` is the counter of why it knows no more than
- * the client, 0 if it does. Sets work->reason. Returns the node's id, or -ENOENT: no node is up. */
-INLINE int place_decide(struct front_work *work, __u32 fallback)
+/* Who decides by a central policy is a dispatcher on another host: chooses what it has answered.
+ * While it hasn't, or can't be asked, work->query goes by hash, which all hosts do alike. Sets
+ * work->fallback to the counter of why. Returns as place_decide does; 0: the policy decides here.
+ */
+SUBPROGRAM int place_by_dispatcher(void)
 {
-	struct place_query *query = &work->query;
+	struct front_work *work = work_area();
+	struct cluster *here = cluster_here();
+	const struct node_entry *node;
+	struct place_query *query;
+
+	if (!work || !here)
+		return -ENOENT;
+	query = &work->query;
+	if (!here->dispatcher_count || !(place_wants(query->pool) & PLACE_WANT_CENTRAL))
+		return 0;
+	if (work->answered) {
+		node = node_entry(work->answered);
+		query->reason = work->answer_reason;
+		if (node && node->reachable && node_serves(node))
+			return work->answered;
+		work->fallback = FRONT_COUNT_FALLBACK_ANSWER;
+	} else if (query->flags & PLACE_PEEK) {
+		/* Only to be read there. */
+		query->reason = PLACE_REASON_POLICY;
+	} else if (work->may_ask == ASK_ONCE) {
+		work->dispatcher = dispatcher_of(here, query->target);
+		if (dispatcher_answers(here, work->dispatcher))
+			return -EINPROGRESS;
+		work->fallback = FRONT_COUNT_FALLBACK_DISPATCHER;
+	} else {
+		work->fallback = work->may_ask ? FRONT_COUNT_FALLBACK_UNANSWERED
+					       : FRONT_COUNT_FALLBACK_UNASKED;
+	}
+	return place_hrw(query);
+}
+
+/* Lets the policy choose for work->query. work->fallback is the counter of why it knows no more
+ * than the client, 0 if it does. Sets work->reason. Returns the node's id; -ENOENT: no node is up;
+ * or, if work->may_ask, -EINPROGRESS: work->dispatcher is to be asked. */
+SUBPROGRAM int place_decide(void)
+{
+	struct front_work *work = work_area();
 	struct front_service_counters *counters;
+	struct place_query *query;
 	int node;
 
+	if (!work)
+		return -ENOENT;
+	query = &work->query;
 	if (place_wants(query->pool) & PLACE_WANT_TIME)
 		query->now_ns = bpf_ktime_get_ns();
-	node = place_choose(query);
+	node = place_by_dispatcher();
+	if (!node)
+		node = place_choose(query);
+	if (node == -EINPROGRESS)
+		return node;
 	if (node <= 0)
 		return -ENOENT;
 	work->reason = query->reason;
 	if (query->pool != work->service.pool && work->reason == PLACE_REASON_POLICY)
 		work->reason = PLACE_REASON_RULE;
-	if (fallback) {
-		count(fallback);
+	if (work->fallback) {
+		count(work->fallback);
 		counters = service_counters(work->service.id);
 		if (counters)
 			counters->fallbacks++;
@@ -67,21 +114,19 @@ INLINE int place_decide(struct front_work *work, __u32 fallback)
 	return node;
 }
 
-/* Places the request whose bytes are in work->text, `length` of them, by the rules of
- * work->service. Sets work->reason. Returns the node's id; -ENOENT: no node is up; or, if
- * work->may_wait, -EAGAIN: more bytes are needed. PLACED_PINNED says that the bytes are not HTTP,
- * as far as can be seen: whoever gets them must not move the flow; PLACED_SPLIT that they did not
- * suffice. */
-SUBPROGRAM int place_segment(__u32 length)
+/* Reads the request whose bytes are in work->text, `length` of them, by the rules of work->service,
+ * for place_decide. Returns PLACED_*, or, if work->may_wait, -EAGAIN: more bytes are needed. */
+SUBPROGRAM int place_prepare(__u32 length)
 {
 	struct front_work *work = work_area();
-	__u32 wants, fallback = 0;
-	int node, flags = 0;
+	__u32 wants;
+	int flags = 0;
 
 	if (!work)
 		return -ENOENT;
 	wants = place_begin(work);
 	work->reason = PLACE_REASON_NONE;
+	work->fallback = 0;
 	if (work->service.kind != SERVICE_HTTP)
 		flags = PLACED_PINNED;
 	/* Only somebody to read it: whom it is charged to will be said by its content. */
@@ -92,23 +137,39 @@ SUBPROGRAM int place_segment(__u32 length)
 	case FIRST_PLACED:
 		break;
 	case FIRST_HOSTLESS:
-		count(FRONT_COUNT_FALLBACK_NO_HOST);
+		if (!work->answered)
+			count(FRONT_COUNT_FALLBACK_NO_HOST);
 		break;
 	case FIRST_SPLIT:
 		if (work->may_wait)
 			return -EAGAIN;
-		fallback = FRONT_COUNT_FALLBACK_SPLIT;
+		work->fallback = FRONT_COUNT_FALLBACK_SPLIT;
 		flags |= PLACED_SPLIT;
 		break;
 	case FIRST_NAMELESS:
-		fallback = FRONT_COUNT_FALLBACK_NO_HOST;
+		work->fallback = FRONT_COUNT_FALLBACK_NO_HOST;
 		break;
 	case FIRST_STRANGE:
-		fallback = FRONT_COUNT_FALLBACK_NOT_HTTP;
+		work->fallback = FRONT_COUNT_FALLBACK_NOT_HTTP;
 		flags = PLACED_PINNED;
 		break;
 	}
-	node = place_decide(work, fallback);
+	return flags;
+}
+
+/* Places the request whose bytes are in work->text, `length` of them, by the rules of
+ * work->service. Sets work->reason. Returns the node's id; -ENOENT: no node is up; if
+ * work->may_wait, -EAGAIN: more bytes are needed; if work->may_ask, -EINPROGRESS: work->dispatcher
+ * is to be asked. PLACED_PINNED says that the bytes are not HTTP,
+ * as far as can be seen: whoever gets them must not move the flow; PLACED_SPLIT that they did not
+ * suffice. */
+INLINE int place_segment(__u32 length)
+{
+	int flags = place_prepare(length), node;
+
+	if (flags < 0)
+		return flags;
+	node = place_decide();
 	return node > 0 ? (node & 0xffff) | flags : node;
 }
 

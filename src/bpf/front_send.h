@@ -2,7 +2,7 @@
 #ifndef BATON_BPF_FRONT_SEND_H
 #define BATON_BPF_FRONT_SEND_H
 
-#include "bpf/front_maps.h"
+#include "bpf/front_work.h"
 
 /* The outer headers, in one piece. */
 struct outer4 {
@@ -131,20 +131,34 @@ INLINE void handoff_header(struct front_work *work, const struct front_flow *flo
 	header->load = 0;
 }
 
-/* Sends the segment in hand to node `node_id` under work->header, of which handoff_header has
- * filled its part. The client's IP packet begins behind the frame's Ethernet header; work->packet
- * gets it if it hasn't it. Returns what the program has to return. */
+/* The host that has this id in a Baton header. */
+INLINE const struct node_entry *host_entry(const struct cluster *here, __u32 id)
+{
+	if (id >= BATON_DISPATCHER(0))
+		return &here->dispatchers[id & (DISPATCHERS_MAX - 1)];
+	if (id >= BATON_FRONT(0))
+		return &here->fronts[id & (FRONTS_MAX - 1)];
+	return node_entry(id);
+}
+
+/* Sends the segment in hand to the host `node_id`, mostly a node, under work->header, of which
+ * handoff_header or whoever asks has filled its part. The client's IP packet begins behind the
+ * frame's Ethernet header; work->packet gets it if it hasn't it. Returns what the program has to
+ * return. */
 SUBPROGRAM int send_wrapped(struct xdp_md *ctx, __u32 node_id)
 {
 	struct front_work *work = work_area();
 	struct cluster *here = cluster_here();
-	const struct node_entry *node = node_entry(node_id);
+	const struct node_entry *node;
 	struct baton_header *header;
 	__u32 length, frame, room, port;
 	struct ethhdr *ethernet;
 	void *data, *end;
 
-	if (!work || !here || !node)
+	if (!work || !here)
+		return XDP_DROP;
+	node = host_entry(here, node_id);
+	if (!node)
 		return XDP_DROP;
 	if (!node->reachable) {
 		count(FRONT_COUNT_UNREACHABLE);

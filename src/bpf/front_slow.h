@@ -6,6 +6,7 @@
 #ifndef BATON_BPF_FRONT_SLOW_H
 #define BATON_BPF_FRONT_SLOW_H
 
+#include "bpf/front_maps.h"
 #include "bpf/front_place.h"
 
 INLINE const struct slow_control *slow_control_here(void)

@@ -141,6 +141,7 @@ INLINE int node_in_frame(struct __sk_buff *skb)
 	}
 	work->bounces = (skb->mark & MARK_BOUNCES) >> MARK_BOUNCES_SHIFT;
 	work->loaded = 0;
+	work->unread = 0;
 	segment = &work->segment;
 	kind = segment_read_frame(skb, segment, 0);
 	if (kind == SEGMENT_UDP) {

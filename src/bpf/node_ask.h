@@ -20,15 +20,16 @@ SUBPROGRAM int ask_flow(struct __sk_buff *skb, struct held *flow)
 	struct work *work = work_area(WORK_IN);
 	struct cluster *cluster = cluster_here();
 	const struct node_load *here = load_here();
-	__u32 length, flags = 0;
+	__u32 length, whom, flags = 0;
 	__s64 load;
 
 	if (!work || !cluster || !flow || !here)
 		return TC_ACT_SHOT;
 	length = work->segment.ip_length;
+	whom = cluster->dispatcher_count ? SEND_DISPATCHER | work->dispatcher : flow->front;
 	if (skb->gso_segs > 1 || work->segment.flags & (TCP_FLAG_BIT_RST | TCP_FLAG_BIT_FIN) ||
 	    flow->flags & (HELD_CLIENT_FIN | HELD_SERVER_FIN) ||
-	    !send_front(cluster, flow->front)->reachable ||
+	    !send_host(cluster, whom)->reachable ||
 	    segment_load(skb, work, SCRATCH_SIZE) != length) {
 		if (work->segment.flags & TCP_FLAG_BIT_FIN)
 			__sync_fetch_and_or(&flow->flags, HELD_CLIENT_FIN);
@@ -52,7 +53,9 @@ SUBPROGRAM int ask_flow(struct __sk_buff *skb, struct held *flow)
 	work->header.ts_clock = net32(here->received);
 	work->header.load = net32(load << 16 | (work->query.alone & 0xffff));
 	count(NODE_COUNT_ASKS);
-	return send_wrapped(skb, flow->front);
+	if (whom & SEND_DISPATCHER)
+		dispatcher_asked(work->dispatcher);
+	return send_wrapped(skb, whom);
 }
 
 /* The bare segment in hand is passed up. If it is the one that was asked about, no answer has come

@@ -127,6 +127,8 @@ struct work {
 	__u32 stay;		       /* why not elsewhere: a counter */
 	__u32 behind;		       /* requests in hand after the first one */
 	__u32 taking;		       /* the request in hand came by a handoff */
+	__u32 unread;		       /* the same, but it is not yet anybody's */
+	__u32 dispatcher;	       /* PLACE_ASK: whom, if dispatchers are elsewhere */
 	__u32 bounces;		       /* of the frame in hand */
 	__u32 wanted;		       /* request_follow: what it is to return */
 	__u32 astray_ms, astray_count; /* of this CPU, whatever the frame */

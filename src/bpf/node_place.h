@@ -2,14 +2,25 @@
 #ifndef BATON_BPF_NODE_PLACE_H
 #define BATON_BPF_NODE_PLACE_H
 
+#include "bpf/dispatchers.h"
 #include "bpf/node_maps.h"
 #include "place/place.h"
 
 enum { PLACE_ASK = 1 << 16 }; /* not a node's id: the dispatcher is to choose */
 
+/* The request goes by hash, which all hosts do alike: its dispatcher does not answer. Returns the
+ * node's id, or a negative errno. */
+INLINE int place_undecided(struct work *work)
+{
+	count(NODE_COUNT_FALLBACK_DISPATCHER);
+	work->query.reason = PLACE_REASON_FALLBACK;
+	return place_hrw(&work->query);
+}
+
 /* A central policy's request: it is this node's by a handoff; the node may decide alone; or the
- * dispatcher is to be asked. Returns 0 or PLACE_ASK. */
-INLINE int place_central(struct work *work)
+ * dispatcher is to be asked, work->dispatcher if it is elsewhere; or, where that doesn't answer,
+ * the node by hash. Returns that one's id, 0 for this node, or PLACE_ASK. */
+INLINE int place_central(struct work *work, const struct cluster *cluster)
 {
 	struct place_query *query = &work->query;
 	const struct node_load *here = load_here();
@@ -25,10 +36,15 @@ INLINE int place_central(struct work *work)
 		place_own(query);
 		return 0;
 	}
-	if (place_alone(query) <= 0)
+	if (place_alone(query) > 0) {
+		work->stay = NODE_COUNT_ALONE;
+		return 0;
+	}
+	/* What the front hasn't read goes back to it, and it asks. */
+	if (!cluster->dispatcher_count || work->unread)
 		return PLACE_ASK;
-	work->stay = NODE_COUNT_ALONE;
-	return 0;
+	work->dispatcher = dispatcher_of(cluster, query->target);
+	return dispatcher_answers(cluster, work->dispatcher) ? PLACE_ASK : place_undecided(work);
 }
 
 /* The node to which work->request belongs by its service's policy, if that is another one and up;
@@ -67,10 +83,13 @@ SUBPROGRAM int place_elsewhere(void)
 		query->now_ns = bpf_ktime_get_ns();
 	place_request(query, wants, &work->text, &work->request,
 		      service->flags & SERVICE_KEEP_QUERY);
-	if (wants & PLACE_WANT_CENTRAL)
-		return place_central(work);
-	chosen = place_choose(query);
-	work->stay = chosen == cluster->self ? NODE_COUNT_STAY_HERE : NODE_COUNT_STAY_NO_NODE;
+	chosen = wants & PLACE_WANT_CENTRAL ? place_central(work, cluster) : place_choose(query);
+	if (chosen == PLACE_ASK)
+		return PLACE_ASK;
+	/* A central policy that has decided says itself why. */
+	if (chosen)
+		work->stay =
+			chosen == cluster->self ? NODE_COUNT_STAY_HERE : NODE_COUNT_STAY_NO_NODE;
 	if (chosen <= 0 || chosen == cluster->self)
 		return 0;
 	node = chosen;

@@ -38,8 +38,18 @@ INLINE const struct node_entry *send_front(const struct cluster *cluster, __u32 
 	return front->reachable ? front : &cluster->fronts[0];
 }
 
-/* Wraps the segment in hand, whole, with work->header, for front `number`. work->packet gets the
- * packet if it hasn't it. Returns the index of the device to send it by, or a negative errno. */
+/* Numbers of dispatchers, where a front's can stand too. */
+enum { SEND_DISPATCHER = 0x100 };
+
+INLINE const struct node_entry *send_host(const struct cluster *cluster, __u32 number)
+{
+	return number & SEND_DISPATCHER ? &cluster->dispatchers[number & (DISPATCHERS_MAX - 1)]
+					: send_front(cluster, number);
+}
+
+/* Wraps the segment in hand, whole, with work->header, for front `number`, or a dispatcher with
+ * SEND_DISPATCHER. work->packet gets the packet if it hasn't it. Returns the index of the device to
+ * send it by, or a negative errno. */
 SUBPROGRAM int send_wrap(struct __sk_buff *skb, __u32 number)
 {
 	struct work *work = work_area(WORK_IN);
@@ -50,7 +60,7 @@ SUBPROGRAM int send_wrap(struct __sk_buff *skb, __u32 number)
 
 	if (!work || !cluster)
 		return -EINVAL;
-	front = send_front(cluster, number);
+	front = send_host(cluster, number);
 	length = work->segment.ip_length;
 	if (length > SCRATCH_SIZE || !front->reachable ||
 	    (work->loaded != length && segment_load(skb, work, SCRATCH_SIZE) != length))
@@ -125,7 +135,7 @@ unsent:
  * (generic) XDP program. */
 INLINE __u64 send_flags(const struct cluster *cluster, __u32 number)
 {
-	return send_front(cluster, number)->reachable == HOP_HERE ? BPF_F_INGRESS : 0;
+	return send_host(cluster, number)->reachable == HOP_HERE ? BPF_F_INGRESS : 0;
 }
 
 /* The same, and the frame goes: returns what the program has to return. */

@@ -209,9 +209,10 @@ INLINE int take_new(struct __sk_buff *skb, struct work *work, const struct servi
 	count(work->header.flags & net16(BATON_FLAG_FIRST) ? NODE_COUNT_TAKEN_FIRST
 							   : NODE_COUNT_TAKEN_LATER);
 	/* The request counts before the server can answer it. */
-	work->taking = !take_unread(work, service);
+	work->unread = take_unread(work, service);
+	work->taking = !work->unread;
 	wanted = request_follow(skb, flow);
-	if (!work->taking && wanted > 0)
+	if (work->unread && wanted > 0)
 		return take_pass_on(skb, work, flow, generation, wanted);
 	work->taking = 0;
 	if (take_strip(skb, work)) {
@@ -374,6 +375,7 @@ SUBPROGRAM int take_answer(struct __sk_buff *skb, struct held *flow)
 	if (!work || !cluster || !flow)
 		return TC_ACT_SHOT;
 	node = net16(work->header.node);
+	dispatcher_heard(net16(work->header.sender));
 	if (flow->owner != owner_of(net32(work->header.generation), HELD_OPEN)) {
 		count(NODE_COUNT_STALE);
 		return TC_ACT_SHOT;

@@ -1,5 +1,6 @@
 #include "control/config.h"
 
+#include "control/config_dispatchers.h"
 #include "control/config_front.h"
 #include "control/config_rules.h"
 #include "control/config_source.h"
@@ -317,7 +318,7 @@ static void read_log(struct schema *schema, const struct schema_node *node, void
 
 struct reading {
 	struct config config;
-	struct service_list services;
+	struct service_list services, dispatchers;
 };
 
 static const struct field file_fields[] = {
@@ -329,6 +330,7 @@ static const struct field file_fields[] = {
 	 .read = read_nodes},
 	{"services", FIELD_OTHER, offsetof(struct reading, services), .required = true,
 	 .read = keep_list},
+	{"dispatchers", FIELD_OTHER, offsetof(struct reading, dispatchers), .read = keep_list},
 	{"log", FIELD_OTHER, offsetof(struct reading, config.log), .read = read_log},
 	{NULL},
 };
@@ -353,6 +355,8 @@ int config_parse(struct config *config, const char *name, const char *text, size
 		config_fronts_check(schema, &reading.config);
 		if (reading.services.list)
 			read_services(schema, reading.services.list, &reading.config);
+		if (reading.dispatchers.list)
+			config_dispatchers_read(schema, reading.dispatchers.list, &reading.config);
 	}
 	schema_close(schema);
 	if (errors->length != before) {
@@ -398,6 +402,15 @@ const struct config_node *config_node_named(const struct config *config, const c
 	for (unsigned int i = 0; i < config->node_count; i++)
 		if (!strcmp(config->nodes[i].name, name))
 			return &config->nodes[i];
+	return NULL;
+}
+
+const struct config_dispatcher *config_dispatcher_named(const struct config *config,
+							const char *name)
+{
+	for (unsigned int i = 0; i < config->dispatcher_count; i++)
+		if (!strcmp(config->dispatchers[i].name, name))
+			return &config->dispatchers[i];
 	return NULL;
 }
 

@@ -13,12 +13,13 @@
 #include <stdint.h>
 
 enum {
-	CONFIG_NAME = 32,     /* of a cluster, node, service; the ending included */
-	CONFIG_NODES = 1024,  /* nodes in one file */
-	CONFIG_SERVICES = 64, /* services in one file */
-	CONFIG_SOURCES = 64,  /* in `allow` and `deny` of one service */
-	CONFIG_VIPS = 16,     /* addresses of one service */
-	CONFIG_POOLS = 8,     /* of one service, its own nodes not counted */
+	CONFIG_NAME = 32,	/* of a cluster, node, service; the ending included */
+	CONFIG_NODES = 1024,	/* nodes in one file */
+	CONFIG_SERVICES = 64,	/* services in one file */
+	CONFIG_DISPATCHERS = 8, /* on hosts of their own */
+	CONFIG_SOURCES = 64,	/* in `allow` and `deny` of one service */
+	CONFIG_VIPS = 16,	/* addresses of one service */
+	CONFIG_POOLS = 8,	/* of one service, its own nodes not counted */
 	CONFIG_RULES = RULES_MAX,
 	CONFIG_RULE_TEXT = RULE_TEXT_MAX + 1, /* a text of a rule, the ending included */
 	CONFIG_RULE_METHOD = 33,
@@ -77,6 +78,16 @@ struct config_node {
 	char interface[IFNAMSIZ];
 	struct address address, address6; /* zero: none */
 	uint32_t weight;
+	int line;
+};
+
+/* A dispatcher on a host of its own. */
+struct config_dispatcher {
+	char name[CONFIG_NAME];
+	char interface[IFNAMSIZ];
+	struct address address, address6; /* zero: none */
+	int xdp;			  /* enum xdp_choice */
+	struct endpoint control;	  /* where nodes tell it their load */
 	int line;
 };
 
@@ -156,6 +167,8 @@ struct config {
 	struct config_front front; /* the one that this host is; the first if it is none */
 	struct config_node *nodes;
 	unsigned int node_count;
+	struct config_dispatcher dispatchers[CONFIG_DISPATCHERS]; /* none: the front is it */
+	unsigned int dispatcher_count;
 	struct config_service *services;
 	unsigned int service_count;
 	struct config_log log;
@@ -189,6 +202,8 @@ bool config_front_choose(struct config *config, const char *name);
 
 /* NULL if there is none of that name. */
 const struct config_node *config_node_named(const struct config *config, const char *name);
+const struct config_dispatcher *config_dispatcher_named(const struct config *config,
+							const char *name);
 const struct config_service *config_service_named(const struct config *config, const char *name);
 
 /* The cluster's keys: one or two lines of 64 hexadecimal digits. The first is what is sent with,

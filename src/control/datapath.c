@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "control/rules.h"
 #include "place/build.h"
+#include "place/hash.h"
 #include "wire/header.h"
 #include "wire/source.h"
 
@@ -60,7 +61,8 @@ struct datapath {
 	struct place_world world;
 	size_t mapped[WORLD_PARTS]; /* bytes */
 	int services, nodes, cluster_fd, rules, rule_sets;
-	int sources, limits;	    /* -1 on a node */
+	int sources, limits; /* -1 on a node */
+	int dispatchers;
 	__u16 sets[RULES_SERVICES]; /* struct service's `rules` of each service now */
 	bool was_ready;
 	struct cluster cluster;
@@ -128,22 +130,22 @@ void datapath_hop(struct datapath *datapath, const struct address *host, const u
 	hop->ifindex = ifindex;
 }
 
+static void take_hop(struct datapath *datapath, const struct node_entry *entry)
+{
+	if (entry->reachable == HOP_KNOWN)
+		datapath_hop(datapath, &entry->address, entry->mac, (int)entry->ifindex);
+}
+
 /* What an earlier daemon knew holds until the kernel says otherwise: a restart must not make nodes
  * unreachable, not even for a moment. */
 static void take_hops(struct datapath *datapath)
 {
-	for (uint32_t id = 1; id < NODES_MAX; id++) {
-		const struct node_entry *entry = &datapath->written[id];
-
-		if (entry->reachable == HOP_KNOWN)
-			datapath_hop(datapath, &entry->address, entry->mac, (int)entry->ifindex);
-	}
-	for (int i = 0; i < FRONTS_MAX; i++) {
-		const struct node_entry *entry = &datapath->cluster.fronts[i];
-
-		if (entry->reachable == HOP_KNOWN)
-			datapath_hop(datapath, &entry->address, entry->mac, (int)entry->ifindex);
-	}
+	for (uint32_t id = 1; id < NODES_MAX; id++)
+		take_hop(datapath, &datapath->written[id]);
+	for (int i = 0; i < FRONTS_MAX; i++)
+		take_hop(datapath, &datapath->cluster.fronts[i]);
+	for (int i = 0; i < DISPATCHERS_MAX; i++)
+		take_hop(datapath, &datapath->cluster.dispatchers[i]);
 }
 
 /* ---- the maps ---- */
@@ -186,10 +188,11 @@ struct datapath *datapath_new(struct bpf_object *object)
 	datapath->cluster_fd = map_named(object, "cluster");
 	datapath->sources = bpf_object__find_map_fd_by_name(object, "sources");
 	datapath->limits = bpf_object__find_map_fd_by_name(object, "limits");
+	datapath->dispatchers = map_named(object, "dispatchers");
 	datapath->rules = map_named(object, "rules");
 	datapath->rule_sets = map_named(object, "rule_sets");
 	if (datapath->rules < 0 || datapath->rule_sets < 0 || datapath->services < 0 ||
-	    datapath->nodes < 0 || datapath->cluster_fd < 0 ||
+	    datapath->dispatchers < 0 || datapath->nodes < 0 || datapath->cluster_fd < 0 ||
 	    bpf_map_lookup_elem(datapath->cluster_fd, &zero, &datapath->cluster) ||
 	    map_world(datapath, object))
 		goto missing;
@@ -328,6 +331,8 @@ int datapath_refresh(struct datapath *datapath)
 	for (int i = 0; i < FRONTS_MAX; i++)
 		if (datapath->cluster.fronts[i].state != NODE_ABSENT)
 			apply_hop(datapath, &datapath->cluster.fronts[i]);
+	for (__u32 i = 0; i < datapath->cluster.dispatcher_count; i++)
+		apply_hop(datapath, &datapath->cluster.dispatchers[i]);
 	error = write_nodes(datapath);
 	return error ? error : write_cluster(datapath);
 }
@@ -656,6 +661,50 @@ uint32_t datapath_pool_slot(uint32_t service)
 	return PLACE_NODES_MAX + service;
 }
 
+/* The dispatchers that this host asks: none if it is one itself. */
+static void set_dispatchers(struct datapath *datapath, const struct registry *registry)
+{
+	struct cluster *cluster = &datapath->cluster;
+
+	cluster->dispatcher_count =
+		cluster->self >= BATON_DISPATCHER(0) ? 0 : registry->dispatcher_count;
+	for (__u32 i = 0; i < cluster->dispatcher_count; i++) {
+		const struct registry_dispatcher *from = &registry->dispatchers[i];
+		struct node_entry *entry = &cluster->dispatchers[i];
+
+		cluster->dispatcher_hashes[i] =
+			place_hash_bytes(PLACE_HASH_START, from->name, strlen(from->name));
+		if (!address_equal(&entry->address, &from->address)) {
+			memset(entry, 0, sizeof(*entry));
+			entry->address = from->address;
+		}
+		entry->state = NODE_UP;
+	}
+}
+
+void datapath_dispatcher(struct datapath *datapath, uint32_t number, bool connected)
+{
+	struct dispatcher_state state = {0};
+
+	/* A question that the program begins meanwhile is forgotten with this; the next one is
+	 * not. */
+	if (number < DISPATCHERS_MAX &&
+	    (connected || !bpf_map_lookup_elem(datapath->dispatchers, &number, &state))) {
+		state.away = !connected;
+		bpf_map_update_elem(datapath->dispatchers, &number, &state, BPF_ANY);
+	}
+}
+
+bool datapath_dispatcher_answers(const struct datapath *datapath, uint32_t number)
+{
+	struct dispatcher_state state;
+
+	return number < datapath->cluster.dispatcher_count &&
+	       datapath->cluster.dispatchers[number].reachable &&
+	       !bpf_map_lookup_elem(datapath->dispatchers, &number, &state) &&
+	       (!state.open_ns || clock_now() - state.open_ns < DISPATCHER_PATIENCE_NS);
+}
+
 int datapath_publish(struct datapath *datapath, const struct registry *registry)
 {
 	int error;
@@ -687,6 +736,7 @@ int datapath_publish(struct datapath *datapath, const struct registry *registry)
 		}
 		front->state = address_is_zero(&front->address) ? NODE_ABSENT : NODE_UP;
 	}
+	set_dispatchers(datapath, registry);
 	error = write_nodes(datapath);
 	if (!error)
 		error = datapath_refresh(datapath);

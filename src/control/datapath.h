@@ -47,6 +47,13 @@ int64_t datapath_clock_offset(const struct datapath *datapath);
 void datapath_hop(struct datapath *datapath, const struct address *host, const unsigned char mac[6],
 		  int ifindex);
 
+/* Whether the daemon of a dispatcher on another host is connected. As soon as it is, the dispatcher
+ * is asked. */
+void datapath_dispatcher(struct datapath *datapath, uint32_t number, bool connected);
+
+/* Whether that dispatcher answers, as far as this host knows. */
+bool datapath_dispatcher_answers(const struct datapath *datapath, uint32_t number);
+
 /* Writes the registry into the maps; `ready` is set with the first call. Returns 0 or -errno. */
 int datapath_publish(struct datapath *datapath, const struct registry *registry);
 

@@ -84,6 +84,16 @@ static json_t *node_section(const struct registry_node *node)
 	return object;
 }
 
+static json_t *dispatcher_section(const struct registry_dispatcher *dispatcher)
+{
+	json_t *object = json_pack("{s:s}", "name", dispatcher->name);
+
+	set_address(object, "address", &dispatcher->address);
+	set_address(object, "address6", &dispatcher->address6);
+	set_endpoint(object, "control", &dispatcher->control);
+	return object;
+}
+
 /* The names of the nodes in a pool of a service, by its bit. */
 static json_t *pool_nodes(const struct registry *registry, uint32_t service, uint32_t bit)
 {
@@ -177,6 +187,7 @@ json_t *document_make(const struct registry *registry, const struct config *conf
 	json_t *nodes = json_array(), *services = json_array(), *fronts = json_array();
 	json_t *cluster = json_pack("{s:s, s:s, s:i}", "name", config->name, "key_file",
 				    config->key_file, "port", config->port);
+	json_t *dispatchers = json_array();
 
 	set_address(cluster, "origin", &config->origin);
 	for (uint32_t id = 1; id < NODES_MAX; id++)
@@ -187,8 +198,10 @@ json_t *document_make(const struct registry *registry, const struct config *conf
 			json_array_append_new(services, service_section(registry, id));
 	for (unsigned int i = 0; i < config->front_count; i++)
 		json_array_append_new(fronts, front_section(&config->fronts[i]));
-	return json_pack("{s:o, s:o, s:o, s:o}", "cluster", cluster, "fronts", fronts, "nodes",
-			 nodes, "services", services);
+	for (unsigned int i = 0; i < registry->dispatcher_count; i++)
+		json_array_append_new(dispatchers, dispatcher_section(&registry->dispatchers[i]));
+	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "cluster", cluster, "fronts", fronts, "nodes",
+			 nodes, "services", services, "dispatchers", dispatchers);
 }
 
 json_t *document_find(json_t *document, const char *list, const char *name, size_t *index)

@@ -203,6 +203,23 @@ int kernel_pin_maps(struct bpf_object *object, const char *directory)
 	return 0;
 }
 
+int kernel_prepare(const char *const *needs, const char *pins, char why[512])
+{
+	int error;
+
+	kernel_listen();
+	error = kernel_check(needs, why);
+	if (error)
+		return error;
+	if (!kernel_pins_alive(pins))
+		kernel_pins_remove(pins);
+	error = kernel_pins_make(pins);
+	if (error)
+		snprintf(why, 512, "%s: %s; is a BPF file system mounted at /sys/fs/bpf?", pins,
+			 strerror(-error));
+	return error;
+}
+
 int kernel_attach(int program, int target, int type, __u32 flags, const char *directory,
 		  const char *name)
 {

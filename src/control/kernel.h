@@ -31,6 +31,11 @@ bool kernel_pins_alive(const char *directory);
  * directory that isn't there is no error. Returns 0 or -errno. */
 int kernel_pins_remove(const char *directory);
 
+/* What a daemon does before it loads its programs: kernel_listen, kernel_check, and the directory
+ * for its pins, without those of a device that is gone. Returns 0, or -errno with one sentence in
+ * `why`. */
+int kernel_prepare(const char *const *needs, const char *pins, char why[512]);
+
 /* Before bpf_object__load: each map of the object is pinned as DIRECTORY/NAME, or the one pinned
  * there is taken, except counters and scratch memory (per-CPU arrays) of another shape, as after an
  * upgrade. Maps of the compiler (.rodata and so on) are not pinned. Returns 0 or -errno. */

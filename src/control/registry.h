@@ -28,6 +28,13 @@ struct registry_node {
 	uint32_t weight;
 };
 
+/* A dispatcher on a host of its own. */
+struct registry_dispatcher {
+	char name[CONFIG_NAME];
+	struct address address, address6;
+	struct endpoint control;
+};
+
 struct registry_service {
 	bool used;
 	struct config_service settings; /* without the pools' and its own `node`, and `line` */
@@ -44,6 +51,8 @@ struct registry {
 	struct address fronts[FRONTS_MAX]; /* by number; zero: none */
 	uint64_t version; /* of the last change; 0: made from a file, known to nobody else */
 	uint32_t id_next; /* where the search for a free node id begins */
+	struct registry_dispatcher dispatchers[CONFIG_DISPATCHERS]; /* the front, if none */
+	unsigned int dispatcher_count;
 	struct registry_node nodes[NODES_MAX];
 	struct registry_service services[CONFIG_SERVICES];
 };
@@ -64,6 +73,9 @@ int registry_restore(struct registry *registry, const json_t *snapshot);
 
 /* Id of a node, 0 if there is none of that name. */
 uint32_t registry_node_id(const struct registry *registry, const char *name);
+
+/* Index of a dispatcher on a host of its own, -ENOENT. */
+int registry_dispatcher_number(const struct registry *registry, const char *name);
 
 /* Index of a service, -ENOENT. */
 int registry_service_id(const struct registry *registry, const char *name);

@@ -98,6 +98,8 @@ static void watch_nodes(struct front *front)
 	for (uint32_t id = 1; id < NODES_MAX; id++)
 		if (!address_is_zero(&front->watched[id]))
 			neighbors_watch(front->neighbors, &front->watched[id]);
+	for (unsigned int i = 0; i < front->registry->dispatcher_count; i++)
+		neighbors_watch(front->neighbors, &front->registry->dispatchers[i].address);
 }
 
 static int publish(struct front *front)

@@ -1,4 +1,5 @@
-/* The nodes' daemons: one connection each, over which they get the registry and report. */
+/* The daemons of nodes and of dispatchers on hosts of their own: one connection each, over which
+ * they get the registry and report. */
 #include "front/front.h"
 
 #include "base/clock.h"
@@ -108,6 +109,12 @@ static json_t *late(const struct peers *peers, uint64_t version)
 		if (!peer || !peer->version_known || peer->version < version)
 			json_array_append_new(names, json_string(node->name));
 	}
+	for (unsigned int i = 0; i < registry->dispatcher_count; i++) {
+		const struct peer *peer = find(peers, registry->dispatchers[i].name);
+
+		if (!peer || !peer->version_known || peer->version < version)
+			json_array_append_new(names, json_string(registry->dispatchers[i].name));
+	}
 	return names;
 }
 
@@ -196,8 +203,9 @@ static void on_ready(struct channel *channel, const char *name, void *owner)
 {
 	struct peer *peer = owner, *old = find(peer->peers, name);
 	struct front *front = peer->peers->front;
+	int dispatcher = registry_dispatcher_number(front->registry, name);
 
-	if (!registry_node_id(front->registry, name)) {
+	if (dispatcher < 0 && !registry_node_id(front->registry, name)) {
 		log_line(LOG_LEVEL_WARNING,
 			 "'%s' has the cluster's key but is no node of it; 'baton node add' makes "
 			 "it one",
@@ -212,7 +220,10 @@ static void on_ready(struct channel *channel, const char *name, void *owner)
 		channel_close(old->channel, "the node has a newer connection");
 	}
 	snprintf(peer->name, sizeof(peer->name), "%s", name);
-	log_line(LOG_LEVEL_INFO, "node %s is connected", name);
+	log_line(LOG_LEVEL_INFO, "%s %s is connected", dispatcher < 0 ? "node" : "dispatcher",
+		 name);
+	if (dispatcher >= 0)
+		datapath_dispatcher(front->datapath, (uint32_t)dispatcher, true);
 	send_snapshot(peer);
 }
 
@@ -310,6 +321,7 @@ static void on_message(struct channel *channel, const json_t *message, void *own
 	const char *type = json_string_value(json_object_get(message, "type"));
 	struct peer *peer = owner;
 	json_t *version = json_object_get(message, "version");
+	uint32_t node = registry_node_id(peer->peers->front->registry, peer->name);
 
 	if (!type)
 		return;
@@ -324,14 +336,14 @@ static void on_message(struct channel *channel, const json_t *message, void *own
 	if (!strcmp(type, "report")) {
 		json_decref(peer->report);
 		peer->report = json_incref((json_t *)message);
-		take_load(peer, message);
-		checks_object(peer->peers->front->checks,
-			      registry_node_id(peer->peers->front->registry, peer->name),
-			      json_object_get(message, "listeners"));
+		if (node) {
+			take_load(peer, message);
+			checks_object(peer->peers->front->checks, node,
+				      json_object_get(message, "listeners"));
+		}
 	}
 	if (!strcmp(type, "quiet"))
-		burial_checkpoints(peer->peers->front->burial,
-				   registry_node_id(peer->peers->front->registry, peer->name),
+		burial_checkpoints(peer->peers->front->burial, node,
 				   json_string_value(json_object_get(message, "flows")));
 	if (!strcmp(type, "load"))
 		take_load(peer, message);
@@ -349,12 +361,16 @@ static void on_closed(struct channel *channel, const char *why, void *owner)
 {
 	struct peer *peer = owner, **link = &peer->peers->first;
 	struct peers *peers = peer->peers;
+	int dispatcher;
 
 	(void)channel;
-	if (*peer->name && !peers->ending && !peer->closing)
-		log_line(LOG_LEVEL_WARNING, "node %s is not connected any more: %s", peer->name,
-			 why);
-	else if (!peers->ending && !peer->closing)
+	if (*peer->name && !peers->ending && !peer->closing) {
+		log_line(LOG_LEVEL_WARNING, "%s is not connected any more: %s", peer->name, why);
+		dispatcher = registry_dispatcher_number(peers->front->registry, peer->name);
+		if (dispatcher >= 0)
+			datapath_dispatcher(peers->front->datapath, (uint32_t)dispatcher, false);
+	}
+	if (!*peer->name && !peers->ending && !peer->closing)
 		log_line(LOG_LEVEL_WARNING, "a connection was refused: %s", why);
 	while (*link != peer)
 		link = &(*link)->next;

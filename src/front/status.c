@@ -307,10 +307,30 @@ static json_t *service_section(const struct front *front, uint32_t id)
 		(json_int_t)counters->fallbacks);
 }
 
+/* A dispatcher on a host of its own, as its daemon reported last. */
+static json_t *dispatcher_section(const struct front *front, uint32_t index)
+{
+	const struct registry_dispatcher *dispatcher = &front->registry->dispatchers[index];
+	const json_t *report = peers_report(front->peers, dispatcher->name);
+	json_t *counters = json_object_get(report, "counters");
+	json_t *keys = json_object_get(report, "keys");
+	char address[ADDRESS_TEXT];
+
+	return json_pack("{s:s, s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:O, s:O}", "name",
+			 dispatcher->name, "address", address_text(&dispatcher->address, address),
+			 "answers", datapath_dispatcher_answers(front->datapath, index),
+			 "connected", peers_connected(front->peers, dispatcher->name), "version",
+			 (json_int_t)peers_version(front->peers, dispatcher->name), "nodes",
+			 number(report, "nodes"), "targets", number(report, "targets"), "asks",
+			 number(counters, "asks"), "asks_stay", number(counters, "asks_stay"),
+			 "keys", keys ? keys : json_null(), "counters",
+			 counters ? counters : json_null());
+}
+
 json_t *front_status(const struct front *front)
 {
 	bool origin = !address_is_zero(&front->config.origin);
-	json_t *nodes = json_array(), *services = json_array();
+	json_t *nodes = json_array(), *services = json_array(), *dispatchers = json_array();
 	char address[ADDRESS_TEXT];
 
 	for (uint32_t id = 1; id < NODES_MAX; id++)
@@ -319,9 +339,12 @@ json_t *front_status(const struct front *front)
 	for (uint32_t id = 0; id < CONFIG_SERVICES; id++)
 		if (front->registry->services[id].used)
 			json_array_append_new(services, service_section(front, id));
-	return json_pack("{s:s, s:s*, s:I, s:f, s:o, s:o, s:o}", "cluster", front->config.name,
+	for (uint32_t i = 0; i < front->registry->dispatcher_count; i++)
+		json_array_append_new(dispatchers, dispatcher_section(front, i));
+	return json_pack("{s:s, s:s*, s:I, s:f, s:o, s:o, s:o, s:o}", "cluster", front->config.name,
 			 "origin", origin ? address_text(&front->config.origin, address) : NULL,
 			 "version", (json_int_t)front->registry->version, "uptime",
 			 (double)(clock_now() - front->started) / NS_PER_S, "front",
-			 front_section(front), "nodes", nodes, "services", services);
+			 front_section(front), "nodes", nodes, "services", services, "dispatchers",
+			 dispatchers);
 }

@@ -131,6 +131,14 @@ int cluster_file_write(const struct values *values)
 		buffer_format(&text, "address6: \"%s\", interface: eth0}\n",
 			      topology_node_address6(i, address));
 	}
+	if (values->dispatchers)
+		buffer_text(&text, "dispatchers:\n");
+	for (unsigned int i = 1; i <= values->dispatchers; i++) {
+		buffer_format(&text, "  - {name: dispatcher%u, address: %s, ", i,
+			      topology_dispatcher_address(i, address));
+		buffer_format(&text, "address6: \"%s\", interface: eth0}\n",
+			      topology_dispatcher_address6(i, address));
+	}
 	buffer_text(&text, "services:\n  - name: web\n");
 	add_addresses(values, &text);
 	buffer_format(&text,

@@ -76,6 +76,24 @@ char *topology_vip6(unsigned int number, char *text)
 	return text;
 }
 
+char *topology_dispatcher(unsigned int number, char *text)
+{
+	snprintf(text, 32, "dispatcher%u", number);
+	return text;
+}
+
+char *topology_dispatcher_address(unsigned int number, char *text)
+{
+	snprintf(text, 32, "10.77.0.%u", 150 + number);
+	return text;
+}
+
+char *topology_dispatcher_address6(unsigned int number, char *text)
+{
+	snprintf(text, 32, "fd77::%u", 150 + number);
+	return text;
+}
+
 /* Runs `ip -batch` in a namespace (NULL: here). */
 static int ip_batch(const char *netns, const struct buffer *lines)
 {
@@ -171,10 +189,14 @@ static int attach_pass(void *context)
 
 	if (!skeleton)
 		return failed_errno(errno, "lab: can't load the pass program");
-	for (unsigned int i = 1; i <= topology->fronts && !error; i++) {
+	for (unsigned int i = 1; i <= topology->fronts + topology->dispatchers && !error; i++) {
 		char host[32], port[40];
 
-		snprintf(port, sizeof(port), "p-%s", topology_front(i, host));
+		if (i <= topology->fronts)
+			topology_front(i, host);
+		else
+			topology_dispatcher(i - topology->fronts, host);
+		snprintf(port, sizeof(port), "p-%s", host);
 		error = bpf_xdp_attach((int)if_nametoindex(port),
 				       bpf_program__fd(skeleton->progs.pass), XDP_FLAGS_DRV_MODE,
 				       NULL);
@@ -334,6 +356,14 @@ int topology_up(const struct topology *topology)
 		snprintf(host, sizeof(host), "node%u", i);
 		if (add_host(topology, host, topology_node_address(i, address),
 			     topology_node_address6(i, address6)))
+			return -1;
+	}
+	for (unsigned int i = 1; i <= topology->dispatchers; i++) {
+		char host[32], address[32], address6[32];
+
+		if (add_host(topology, topology_dispatcher(i, host),
+			     topology_dispatcher_address(i, address),
+			     topology_dispatcher_address6(i, address6)))
 			return -1;
 	}
 	for (unsigned int i = 0; topology->extra && i < topology->extra->count; i++) {

@@ -3,7 +3,9 @@
  *	client .0.1 ---+		frontN (N from 2) .0.(2+N)
  *	front  .0.2 ---+--- br0 (namespace "switch")
  *	origin .0.3 ---+
- *	nodeN .0.(10+N)+	10.77.0.0/16 and fd77::/64 on every host's eth0
+ *	nodeN .0.(10+N)+
+ *	dispatcherN ---+
+ *	.0.(150+N)	10.77.0.0/16 and fd77::/64 on every host's eth0
  *
  * With `dns` there is no front but a name server, "resolver", .0.2, and node N has the
  *VIP 10.78.0.N and fd78::N on its eth0, the other nodes' on its lo. (Not in the client's own
@@ -24,7 +26,13 @@
 #define LAB_VIP6   "fd77::100"
 #define LAB_ORIGIN "10.77.0.3"
 
-enum { LAB_NODES_MAX = 64, LAB_FRONTS_MAX = 4, LAB_NAME_MAX = 24, LAB_CLIENT_ADDRESSES = 16 };
+enum {
+	LAB_NODES_MAX = 64,
+	LAB_FRONTS_MAX = 4,
+	LAB_DISPATCHERS_MAX = 8,
+	LAB_NAME_MAX = 24,
+	LAB_CLIENT_ADDRESSES = 16,
+};
 
 struct topology {
 	const char *lab;
@@ -35,6 +43,7 @@ struct topology {
 	bool dns;    /* each node has a VIP of its own, and there are no fronts */
 	bool nat;    /* nodes have no VIP, and the front is their way to the client */
 	bool guests; /* nodes are guests: their cables end at a bridge with a TAP (guests.h) */
+	unsigned int dispatchers; /* on hosts of their own */
 };
 
 /* "baton-LAB-HOST" into `text` of `room` bytes. Returns text. */
@@ -52,6 +61,11 @@ char *topology_node_address6(unsigned int number, char *text);
 /* The same of its VIP, with `dns`. */
 char *topology_vip(unsigned int number, char *text);
 char *topology_vip6(unsigned int number, char *text);
+
+/* The same of dispatcher `number`, and its host's name. */
+char *topology_dispatcher(unsigned int number, char *text);
+char *topology_dispatcher_address(unsigned int number, char *text);
+char *topology_dispatcher_address6(unsigned int number, char *text);
 
 /* Makes namespaces, links and addresses. One line on stderr and -1 when something can't be made;
  * what was made by then is for topology_down. */

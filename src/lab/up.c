@@ -43,6 +43,9 @@ static const struct option_spec options[] = {
 	 offsetof(struct values, fronts), .least = 1, .most = LAB_FRONTS_MAX},
 	{"policy", 'p', OPTION_TEXT, "POLICY", "how requests are placed [hrw]",
 	 offsetof(struct values, policy)},
+	{"dispatchers", 0, OPTION_COUNT, "N",
+	 "how many hosts decide for policies like lard and ds; without any the front does [0]",
+	 offsetof(struct values, dispatchers), .least = 0, .most = LAB_DISPATCHERS_MAX},
 	{"server", 0, OPTION_TEXT, "NAME,...",
 	 "what runs on the nodes, which take several in turn: " LAB_SERVERS " [nginx]",
 	 offsetof(struct values, server)},
@@ -154,6 +157,14 @@ static void add_daemons(const struct values *values, const json_t *inside, json_
 			   (const char *const[]){program, "front", "-c", config, "--name", host,
 						 NULL});
 	}
+	for (unsigned int i = 1; i <= values->dispatchers; i++) {
+		char host[32];
+
+		topology_dispatcher(i, host);
+		keeper_add(list, host, host, true,
+			   (const char *const[]){program, "dispatcher", "-c", config, "--name",
+						 host, NULL});
+	}
 	/* Or it would take the nodes of slow starters (Varnish compiles) for down a while later. */
 	keeper_behind(list);
 	for (unsigned int i = 1; i <= values->nodes; i++) {
@@ -166,8 +177,9 @@ static void add_daemons(const struct values *values, const json_t *inside, json_
 	}
 }
 
-/* How many nodes a front says are up and go by what it goes by, or -1 while it doesn't answer. */
-static int nodes_up(const struct values *values, unsigned int number)
+/* How many nodes and dispatchers a front says are up and go by what it goes by, or -1 while it
+ * doesn't answer. */
+static int hosts_up(const struct values *values, unsigned int number)
 {
 	char host[32], daemon[64];
 	json_t *status = NULL, *node;
@@ -189,6 +201,9 @@ static int nodes_up(const struct values *values, unsigned int number)
 		up += state && !strcmp(state, "up") &&
 		      json_integer_value(json_object_get(node, "version")) == version;
 	}
+	json_array_foreach (json_object_get(status, "dispatchers"), i, node)
+		up += json_is_true(json_object_get(node, "answers")) &&
+		      json_integer_value(json_object_get(node, "version")) == version;
 	json_decref(status);
 	return up;
 }
@@ -237,9 +252,9 @@ static int await(const struct values *values, const struct cache_options *cache)
 {
 	unsigned int patience = guests_wanted(&values->guests) ? GUESTS_READY_S : READY_S;
 	uint64_t end = clock_now() + patience * NS_PER_S;
+	int up = 0, hosts = (int)(values->nodes + values->dispatchers);
 	char host[32], kind[SERVER_KIND];
 	unsigned int front = 1;
-	int up = 0;
 
 	for (unsigned int i = 0; i <= values->nodes; i++) {
 		snprintf(host, sizeof(host), i ? "node%u" : "origin", i);
@@ -258,17 +273,17 @@ static int await(const struct values *values, const struct cache_options *cache)
 			return -1;
 	}
 	while (!values->bare && clock_now() < end) {
-		up = nodes_up(values, front);
-		if (up == (int)values->nodes && front == values->fronts)
+		up = hosts_up(values, front);
+		if (up == hosts && front == values->fronts)
 			break;
-		if (up == (int)values->nodes)
+		if (up == hosts)
 			front++;
 		else
 			poll(NULL, 0, 20);
 	}
-	if (!values->bare && up != (int)values->nodes) {
-		failed("lab: %d of %u nodes are up after %u s", up > 0 ? up : 0,
-		       (unsigned int)values->nodes, patience);
+	if (!values->bare && up != hosts) {
+		failed("lab: %d of %d nodes and dispatchers are up after %u s", up > 0 ? up : 0,
+		       hosts, patience);
 		show_log(values->name, values_front_daemon(values, front, host));
 		show_log(values->name, "node1");
 		return -1;
@@ -309,6 +324,8 @@ static void add_lines(const struct values *values, json_t *list)
 		snprintf(host, sizeof(host), "node%u", i);
 		add_line(values, host, 0, list);
 	}
+	for (unsigned int i = 1; i <= values->dispatchers; i++)
+		add_line(values, topology_dispatcher(i, host), 0, list);
 	for (unsigned int i = 0; i < values->extra.count; i++)
 		add_line(values, values->extra.items[i], 0, list);
 }
@@ -320,6 +337,7 @@ static int build(const struct values *values, const char *root, const char *orig
 				    .nodes = (unsigned int)values->nodes,
 				    .fronts = values_by_dns(values) ? 0
 								    : (unsigned int)values->fronts,
+				    .dispatchers = (unsigned int)values->dispatchers,
 				    .dns = values_by_dns(values),
 				    .extra = &values->extra,
 				    .delay = values->delay > 0,
@@ -533,11 +551,12 @@ static int run(const struct command *self, int argc, char **argv)
 	for (unsigned int i = 0; i < values.extra.count; i++)
 		if (!state_name_good(values.extra.items[i]) || strlen(values.extra.items[i]) > 12 ||
 		    !strncmp(values.extra.items[i], "node", 4) ||
-		    !strncmp(values.extra.items[i], "front", 5))
+		    !strncmp(values.extra.items[i], "front", 5) ||
+		    !strncmp(values.extra.items[i], "dispatcher", 10))
 			return misused(
 				"--extra %s: a host's name has letters, digits, '_' and '.', "
 				"at most 12, and "
-				"begins with neither 'node' nor 'front'",
+				"does not begin with 'node', 'front' or 'dispatcher'",
 				values.extra.items[i]);
 	if (values_by_dns(&values)) {
 		if (strcmp(values.forward, "direct") || values.relay || values.bare ||

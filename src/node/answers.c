@@ -62,9 +62,9 @@ void node_answer(struct request *request, const json_t *message, void *owner)
 	struct node *node = owner;
 
 	if (!strcmp(command, "status"))
-		request_answer(request,
-			       json_pack("{s:s, s:b, s:o}", "name", node->name, "connected",
-					 link_is_up(node->link), "report", node_report(node)));
+		request_answer(request, json_pack("{s:s, s:b, s:o}", "name", node->name,
+						  "connected", front_links_are_up(node->fronts),
+						  "report", node_report(node)));
 	else if (!strcmp(command, "flows"))
 		flows(node, request, message);
 	else

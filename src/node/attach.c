@@ -70,18 +70,9 @@ int node_attach(struct node *node, char why[512])
 	struct node_bpf *skeleton;
 	int error;
 
-	kernel_listen();
-	error = kernel_check(needs, why);
+	error = kernel_prepare(needs, node->pins, why);
 	if (error)
 		return error;
-	if (!kernel_pins_alive(node->pins))
-		kernel_pins_remove(node->pins);
-	error = kernel_pins_make(node->pins);
-	if (error) {
-		snprintf(why, 512, "%s: %s; is a BPF file system mounted at /sys/fs/bpf?",
-			 node->pins, strerror(-error));
-		return error;
-	}
 	skeleton = node_bpf__open();
 	if (!skeleton) {
 		error = -errno;

@@ -36,6 +36,13 @@ static const struct option_spec option_specs[] = {
 	{0},
 };
 
+/* Where dispatchers are on hosts of their own, the programs ask them. */
+static void watch_dispatchers(struct node *node)
+{
+	for (unsigned int i = 0; i < node->registry->dispatcher_count; i++)
+		neighbors_watch(node->neighbors, &node->registry->dispatchers[i].address);
+}
+
 int node_publish(struct node *node)
 {
 	struct datapath_host host = {.address4 = node->self.address,
@@ -49,6 +56,7 @@ int node_publish(struct node *node)
 	host.self = (uint16_t)registry_node_id(node->registry, node->name);
 	memcpy(host.mac, node->mac, sizeof(host.mac));
 	datapath_host(node->datapath, &host);
+	watch_dispatchers(node);
 	return datapath_publish(node->datapath, node->registry);
 }
 
@@ -128,7 +136,8 @@ static void on_hangup(uv_signal_t *signal, int number)
 static void stop(struct node *node)
 {
 	requests_end(node->requests);
-	link_end(node->link);
+	front_links_end(node->fronts);
+	dispatcher_links_end(node->dispatchers);
 	held_sweep_end(node->sweep);
 	park_end(node->park);
 	target_clock_end(node->targets);
@@ -197,7 +206,8 @@ static int run(struct node *node)
 	node->quiet = quiet_start(node);
 	if (!node->quiet)
 		return failed_errno(errno, "taking quiet flows");
-	node->link = link_start(node);
+	node->dispatchers = dispatcher_links_start(node);
+	node->fronts = links_start(node);
 	daemon_signals(&node->loop, &node->terminate, &node->interrupt, on_signal, node);
 	uv_signal_init(&node->loop, &node->hangup);
 	node->hangup.data = node;

@@ -10,6 +10,7 @@
 #include "control/channel.h"
 #include "control/config.h"
 #include "control/datapath.h"
+#include "control/front_links.h"
 #include "control/neighbors.h"
 #include "control/paths.h"
 #include "control/requests.h"
@@ -18,7 +19,7 @@
 #include <bpf/libbpf.h>
 #include <uv.h>
 
-struct link;
+struct dispatcher_links;
 struct park;
 struct quiet;
 struct release;
@@ -43,7 +44,8 @@ struct node {
 
 	struct neighbors *neighbors;
 	struct request_server *requests;
-	struct link *link;
+	struct front_links *fronts;
+	struct dispatcher_links *dispatchers;
 	struct park *park;
 	struct quiet *quiet;
 	struct release *release;
@@ -67,15 +69,15 @@ void node_release(struct node *node);
 /* Makes the programs go by node->registry. Returns 0 or -errno. */
 int node_publish(struct node *node);
 
-/* link.c: the connections to the fronts, made again when they break. */
-struct link *link_start(struct node *node);
-void link_end(struct link *link);
+/* links.c: the connections to the fronts. */
+struct front_links *links_start(struct node *node);
 
-/* Whether there is one. */
-bool link_is_up(const struct link *link);
+/* Connections to the dispatchers on hosts of their own, which take loads. */
+struct dispatcher_links *dispatcher_links_start(struct node *node);
+void dispatcher_links_end(struct dispatcher_links *links);
 
-/* Sends a message (taken over) to every front that is connected. */
-void link_send(struct link *link, json_t *message);
+/* The registry has changed: connections begin and end. */
+void dispatcher_links_follow(struct dispatcher_links *links);
 
 /* park.c: segments that wait for an old socket to go. Returns NULL with errno set if it can't. */
 struct park *park_start(struct node *node);

@@ -65,7 +65,7 @@ static void look(struct quiet *quiet)
 {
 	struct node_quiet context = {.left = 1};
 
-	if (!link_is_up(quiet->node->link) || nothing_new(quiet))
+	if (!front_links_are_up(quiet->node->fronts) || nothing_new(quiet))
 		return;
 	buffer_clear(&quiet->text);
 	while (context.left && quiet->text.length < BATCH_MOST) {
@@ -79,8 +79,8 @@ static void look(struct quiet *quiet)
 	}
 	quiet->left = context.left;
 	if (quiet->text.length)
-		link_send(quiet->node->link,
-			  json_pack("{s:s, s:s}", "type", "quiet", "flows", quiet->text.data));
+		front_links_send(quiet->node->fronts, json_pack("{s:s, s:s}", "type", "quiet",
+								"flows", quiet->text.data));
 }
 
 /* A look goes over the whole table, which takes its time even where the table is empty. */

@@ -9,6 +9,7 @@ enum {
 	SERVICES_MAX = 256,
 	NODES_MAX = 4096, /* node ids are 1 .. NODES_MAX - 1 */
 	FRONTS_MAX = 16,
+	DISPATCHERS_MAX = 8, /* on hosts of their own */
 };
 
 enum service_kind { SERVICE_HTTP = 1, SERVICE_TLS = 2, SERVICE_LAYER4 = 3 };
@@ -91,12 +92,33 @@ struct cluster {
 	__u32 ask_per_source; /* of these for one client's address */
 	__u32 ask_always; /* other fronts have flows too; else only as long as a flow can be older
 			   * than the table: idle_s since began_ns */
+	/* Front and nodes: dispatchers on hosts of their own, which share the targets. None: the
+	 * front is the dispatcher. */
+	__u32 dispatcher_count;
+	__u64 dispatcher_hashes[DISPATCHERS_MAX]; /* of their names */
+	struct node_entry dispatchers[DISPATCHERS_MAX];
 };
 WIRE_OFFSET(struct cluster, clock_offset, 64);
 WIRE_OFFSET(struct cluster, port, 80);
 WIRE_OFFSET(struct cluster, address4, 92);
 WIRE_OFFSET(struct cluster, fronts, 132);
 WIRE_OFFSET(struct cluster, began_ns, 904);
+WIRE_OFFSET(struct cluster, dispatcher_hashes, 936);
+
+/* Map `dispatchers`: ARRAY, DISPATCHERS_MAX, of front and nodes. Whether each answers, as this host
+ * sees it. */
+struct dispatcher_state {
+	__u64 open_ns;	 /* CLOCK_MONOTONIC of the first question since its last answer; 0: none */
+	__u64 probed_ns; /* when it was asked last although it did not answer */
+	__u32 away;	 /* the daemon's word: it has no connection to that host's daemon */
+	__u32 zero;
+};
+WIRE_SIZE(struct dispatcher_state, 24);
+
+/* Without an answer for so long a dispatcher counts as lost; then it is asked so often, to see
+ * whether it is back. */
+#define DISPATCHER_PATIENCE_NS 100000000ull
+#define DISPATCHER_PROBE_NS    500000000ull
 
 /* Why a node was chosen, or why no handoff was made: counted by the programs, shown by status,
  * flows and trace. */

@@ -35,6 +35,7 @@
 	X(ANSWERED_MOVE, "answered_move", "answers: another node")                                 \
 	X(ANSWERED_LATE, "answered_late", "answers dropped: the request was served meanwhile")     \
 	X(UNANSWERED, "unanswered", "requests served here because no answer came")                 \
+	X(FALLBACK_DISPATCHER, "fallback_dispatcher", "placed by hash: no dispatcher answers")     \
 	X(ALONE, "alone", "requests for hot targets of the node's own, served without asking")     \
 	X(STAY_HERE, "stay_here", "later requests that belong where they are")                     \
 	X(STAY_BUSY, "stay_busy", "requests not placed: others were under way before them")        \
@@ -175,6 +176,14 @@ WIRE_SIZE(struct node_service_counters, 160);
 	X(SLOW_AWAY, "slow_away", "heads not kept because the daemon is away")                     \
 	X(FALLBACK_SPLIT, "fallback_split", "placed by client: the head was not whole, not kept")  \
 	X(FALLBACK_NOT_HTTP, "fallback_not_http", "placed by client: not what the service speaks") \
+	X(QUESTIONS, "questions", "requests that the front asked a dispatcher elsewhere about")    \
+	X(QUESTIONS_LATER, "questions_later", "segments behind such a request, sent after it")     \
+	X(ANSWERS, "answers", "answers of dispatchers to the front")                               \
+	X(ANSWERS_LATE, "answers_late", "answers dropped: the request was placed meanwhile")       \
+	X(FALLBACK_DISPATCHER, "fallback_dispatcher", "placed by hash: no dispatcher answers")     \
+	X(FALLBACK_UNANSWERED, "fallback_unanswered", "placed by hash: the client asked again")    \
+	X(FALLBACK_UNASKED, "fallback_unasked", "placed by hash: dispatchers are not asked")       \
+	X(FALLBACK_ANSWER, "fallback_answer", "placed by hash: the answer's node is down")         \
 	X(FALLBACK_NO_HOST, "fallback_no_host", "placed by path alone, or by client: no name")
 
 #define X(name, key, help) FRONT_COUNT_##name,

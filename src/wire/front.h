@@ -142,6 +142,22 @@ struct front_asker {
 };
 WIRE_SIZE(struct front_asker, 8);
 
+/* Map `questions`: LRU_HASH of struct flow_key -> struct front_question. Connections whose first
+ * request a dispatcher on another host is asked about. */
+enum { QUESTIONS_MAX = 65536 };
+
+/* A repeat that comes sooner is the network's, not the client's: at most 0.13 s. */
+#define FRONT_REPEAT_TICKS 2
+/* A segment behind the first one goes to the dispatcher for so long: 2 s. */
+#define FRONT_QUESTION_TICKS FRONT_TICKS(2)
+
+struct front_question {
+	__u32 tick;	/* when it was asked */
+	__u32 seq, ack; /* of the first data */
+	__u32 dispatcher;
+};
+WIRE_SIZE(struct front_question, 16);
+
 /* Map `layer4`: LRU_HASH of struct layer4_key -> struct layer4_flow. Services that only forward:
  * TCP from the SYN on, UDP by flow. */
 enum { LAYER4_MAX = 262144 };

@@ -33,7 +33,8 @@ enum baton_type {
 	BATON_ASTRAY = 4,
 	/* Node -> dispatcher and back, with the request's segment both ways: who should serve it?
 	 * The asker stays the owner; `node` of the answer is itself (it goes on as if the segment
-	 * had just come) or another (it gives the flow to that one by BATON_RETURN). */
+	 * had just come) or another (it gives the flow to that one by BATON_RETURN). A front asks a
+	 * dispatcher on a host of its own the same, and says by a flag what about. */
 	BATON_ASK = 5,
 	BATON_ANSWER = 6,
 	/* Front -> node, when it knows nothing of a flow: one node after the other is asked. The
@@ -56,7 +57,14 @@ enum baton_flags {
 	BATON_FLAG_REPEAT = 4,	  /* the sender had sent this before */
 	BATON_FLAG_ALONE = 8,	  /* decided by the node itself (DS: hot and already its own) */
 	BATON_FLAG_OVERLOAD = 16, /* the asker is over its limit */
+	/* A front's question, besides BATON_FLAG_FIRST; the answer has the same flag. */
+	BATON_FLAG_LATER = 32, /* no question: it follows one, and comes back behind the answer */
+	BATON_FLAG_RETURNED =
+		64, /* about what a node has returned undecided; `load` is that node */
 };
+
+/* One of these is in each question of a front's, and in its answer. */
+#define BATON_FLAGS_FRONT (BATON_FLAG_FIRST | BATON_FLAG_LATER | BATON_FLAG_RETURNED)
 
 /* TCP options both ends agreed on. */
 enum baton_options {
@@ -74,7 +82,7 @@ struct baton_header {
 	__u8 epoch;	   /* which of the two keys made the MAC: 0 or 1 */
 	__u8 reason;	   /* enum place_reason: why `node` (counted, traced) */
 	__be16 node;	   /* the node it is about, see the types; ids begin at 1 */
-	__be16 sender;	   /* node id of the sender; a front is 0x8000 + its number */
+	__be16 sender;	   /* node id of the sender; BATON_FRONT or BATON_DISPATCHER */
 	__be32 generation; /* of the flow's ownership; compared by serial arithmetic */
 	__be32 time;	   /* cluster time when sent, in units of 2^26 ns (67 ms) */
 	__be32 seq;	   /* the client's sequence number at which this ownership begins */
@@ -104,7 +112,9 @@ WIRE_OFFSET(struct baton_header, mac, 48);
 #define BATON_OVERHEAD_IPV4 (20 + 8 + (int)sizeof(struct baton_header))
 #define BATON_OVERHEAD_IPV6 (40 + 8 + (int)sizeof(struct baton_header))
 
-#define BATON_FRONT(number) (0x8000 + (number))
+/* Ids of hosts that are no nodes. */
+#define BATON_FRONT(number)	 (0x8000 + (number))
+#define BATON_DISPATCHER(number) (0xc000 + (number))
 
 /* Cluster time: CLOCK_BOOTTIME plus an offset that the front fixes from its wall clock when it
  * loads its programs and that nodes learn over the control channel. Steps of any wall clock don't

@@ -1,0 +1,92 @@
+"""Dispatchers on hosts of their own: front and nodes ask them, each target has one of them."""
+
+import json
+import random
+import subprocess
+
+import pytest
+
+from labs import Lab, until
+
+NODES, TARGETS = 3, 40
+FALLBACKS = ("fallback_dispatcher", "fallback_unanswered", "fallback_unasked", "fallback_answer")
+
+
+@pytest.fixture(name="lab", scope="module", params=[(1, "lard", "inline"), (2, "lard-r", "spread"), (2, "ds", "inline")],
+                ids=lambda case: "-".join(map(str, case)))
+def lab_of_case(request):
+    count, policy, place = request.param
+    lab = Lab("dispatchers", "-n", NODES, "--dispatchers", count, "--policy", policy, "--place", place)
+    lab.dispatchers = count
+    yield lab
+    lab.down()
+
+
+def counted(lab):
+    """What front and nodes count of questions without an answer, and the version of the cluster."""
+    status = lab.status()
+    unsure = sum(status["front"][name] for name in FALLBACKS)
+    for number in range(1, NODES + 1):
+        counters = lab.node_status("node%d" % number)["report"]["counters"]
+        unsure += counters["unanswered"] + counters["fallback_dispatcher"]
+    return unsure, status["version"]
+
+
+def targets(lab, host):
+    """The targets that a host's program remembers."""
+    table = subprocess.run(["bpftool", "-j", "map", "dump", "pinned",
+                            "/sys/fs/bpf/baton/%s/%s/place_targets" % (lab.name, host)],
+                           capture_output=True, check=True)
+    return {entry["formatted"]["key"]["target"] for entry in json.loads(table.stdout)}
+
+
+def test_every_asker_finds_the_same_node(lab):
+    """First requests (the front asks, for what it reads itself and what nodes return) and later ones
+    (nodes ask)."""
+    unsure, version = counted(lab)
+    asks = sum(dispatcher["asks"] for dispatcher in lab.status()["dispatchers"])
+    homes, strayed = {}, 0
+    rng = random.Random(7)
+    for _ in range(30):
+        with lab.connect() as connection:
+            for _ in range(rng.randrange(1, 8)):
+                path = "/t/%d" % rng.randrange(TARGETS)
+                answer = connection.get(path)
+                assert answer.status == 200 and answer.body == path.encode() + b"\n"
+                strayed += homes.setdefault(path, answer.node) != answer.node
+    assert len(set(homes.values())) == NODES
+    # The reports come every half second.
+    until(lambda: sum(each["asks"] for each in lab.status()["dispatchers"]) >= asks + 30, "the dispatchers were asked")
+    after, now = counted(lab)
+    # A machine that stands still makes clients repeat themselves, or a health check fail.
+    assert not strayed or after > unsure or now != version
+
+
+def test_each_target_has_one_dispatcher(lab):
+    with lab.connect() as connection:
+        for number in range(TARGETS):
+            connection.get("/t/%d" % number)
+    tables = [targets(lab, "dispatcher-dispatcher%d" % number) for number in range(1, lab.dispatchers + 1)]
+    assert all(tables)
+    unsure, _ = counted(lab)
+    assert len(set().union(*tables)) >= TARGETS or unsure
+    assert sum(map(len, tables)) == len(set().union(*tables))
+    # The front keeps none of its own.
+    assert not targets(lab, "front")
+
+
+def test_a_request_in_several_segments(lab):
+    """What follows a first segment does not overtake the question about it."""
+    body = bytes(range(256)) * 40
+    for number in range(5):
+        with lab.connect() as connection:
+            assert connection.get("/t/%d" % number, "POST", body=body).status in (200, 405)
+            assert connection.get("/t/9").body == b"/t/9\n"
+
+
+def test_nothing_is_in_service_afterwards(lab):
+    for number in range(20):
+        with lab.connect() as connection:
+            connection.get("/t/%d" % number)
+    until(lambda: all(node["load"]["in_service"] == 0 for node in lab.status()["nodes"]), "all nodes idle")
+    assert all(dispatcher["answers"] and dispatcher["nodes"] == NODES for dispatcher in lab.status()["dispatchers"])

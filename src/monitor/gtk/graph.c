@@ -324,7 +324,7 @@ void graph_draw(cairo_t *cairo, int width, int height, const struct graph_view *
 		draw_values(&drawing);
 		draw_curves(&drawing);
 		ink(&drawing, 0.8);
-		write_text(&drawing, 6, TOP - 8, 0,
+		write_text(&drawing, LEFT, TOP - 8, 0,
 			   view->bytes ? "bytes per second" : "packets per second");
 	}
 	cairo_set_line_width(cairo, 1);

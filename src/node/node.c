@@ -102,6 +102,7 @@ static void log_again(struct node *node)
 		log_line(LOG_LEVEL_ERROR, "the configuration was not read again: %s", errors.data);
 	} else {
 		node->config.log = config.log;
+		node->config.origin = config.origin;
 		if (served_reload(node->served, why))
 			log_line(LOG_LEVEL_ERROR, "%s; the log is the one of before", why);
 		config_release(&config);

@@ -13,7 +13,8 @@
 #include <unistd.h>
 
 #define PEER_NAMES                                                                                 \
-	"direct, haproxy, nginx, dnat, dsr, xdp, splice, baton, haproxy2, baton2, moved, dropped"
+	"direct, haproxy, nginx, dnat, dsr, xdp, splice, relay, baton, haproxy2, baton2, moved, "  \
+	"dropped"
 
 static const struct option_spec options[] = {
 	{"peers", 0, OPTION_TEXT, "LIST",

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ROOM = 200, NODES_MOST = 16 };
+enum { ROOM = 200, NODES_MOST = 16, RELAY_PORT = 8080 };
 
 static char *netns(const char *lab, const char *host, char text[ROOM])
 {
@@ -55,32 +55,44 @@ static pid_t start_haproxy(const struct peer *peer, const char *lab, unsigned in
 	return start_with(peer, lab, &text, (const char *[8]){"haproxy", "-db", "-f", "@", NULL});
 }
 
-/* One worker, the URI hashed consistently (ketama), connections to the servers kept. */
+/* One worker, the URI hashed consistently (ketama), connections to the servers kept; its files are
+ * called after `name`. */
+static void nginx_text(const char *lab, const char *name, unsigned int port, unsigned int nodes,
+		       struct buffer *text)
+{
+	buffer_format(
+		text,
+		"user root;\nworker_processes 1;\nworker_rlimit_nofile 16000;\npid " RUN_ROOT
+		"/%s/log/peer-%s.pid;\n"
+		"error_log " RUN_ROOT
+		"/%s/log/peer-%s.error;\nevents { worker_connections 16000; }\n"
+		"http {\n\taccess_log off;\n\tkeepalive_requests 1000000;\n\tupstream nodes {\n"
+		"\t\thash $request_uri consistent;\n",
+		lab, name, lab, name);
+	for (unsigned int i = 1; i <= nodes; i++)
+		buffer_format(text, "\t\tserver 10.77.0.%u:80;\n", 10 + i);
+	buffer_format(
+		text,
+		"\t\tkeepalive 256;\n\t\tkeepalive_requests 1000000;\n\t}\n"
+		"\tserver {\n\t\tlisten %u backlog=4096;\n\t\tlisten [::]:%u backlog=4096;\n"
+		"\t\tlocation / {\n\t\t\tproxy_pass http://nodes;\n\t\t\tproxy_http_version 1.1;\n"
+		"\t\t\tproxy_set_header Connection \"\";\n\t\t\tproxy_set_header Host $host;\n"
+		"\t\t\tproxy_buffers 16 64k;\n\t\t\tproxy_buffer_size 64k;\n\t\t}\n\t}\n}\n",
+		port, port);
+}
+
+#define NGINX_WORDS                                                                                \
+	(const char *[8])                                                                          \
+	{                                                                                          \
+		"nginx", "-e", "stderr", "-c", "@", "-g", "daemon off;", NULL                      \
+	}
+
 static pid_t start_nginx(const struct peer *peer, const char *lab, unsigned int nodes)
 {
 	struct buffer text = BUFFER_EMPTY;
 
-	buffer_format(
-		&text,
-		"user root;\nworker_processes 1;\nworker_rlimit_nofile 16000;\npid " RUN_ROOT
-		"/%s/log/peer-nginx.pid;\n"
-		"error_log " RUN_ROOT
-		"/%s/log/peer-nginx.error;\nevents { worker_connections 16000; }\n"
-		"http {\n\taccess_log off;\n\tkeepalive_requests 1000000;\n\tupstream nodes {\n"
-		"\t\thash $request_uri consistent;\n",
-		lab, lab);
-	for (unsigned int i = 1; i <= nodes; i++)
-		buffer_format(&text, "\t\tserver 10.77.0.%u:80;\n", 10 + i);
-	buffer_text(
-		&text,
-		"\t\tkeepalive 256;\n\t\tkeepalive_requests 1000000;\n\t}\n"
-		"\tserver {\n\t\tlisten 80 backlog=4096;\n\t\tlisten [::]:80 backlog=4096;\n"
-		"\t\tlocation / {\n\t\t\tproxy_pass http://nodes;\n\t\t\tproxy_http_version 1.1;\n"
-		"\t\t\tproxy_set_header Connection \"\";\n\t\t\tproxy_set_header Host $host;\n"
-		"\t\t\tproxy_buffers 16 64k;\n\t\t\tproxy_buffer_size 64k;\n\t\t}\n\t}\n}\n");
-	return start_with(
-		peer, lab, &text,
-		(const char *[8]){"nginx", "-e", "stderr", "-c", "@", "-g", "daemon off;", NULL});
+	nginx_text(lab, peer->name, 80, nodes, &text);
+	return start_with(peer, lab, &text, NGINX_WORDS);
 }
 
 /* Both directions through the front: destinations rewritten round robin, sources masked so that
@@ -178,6 +190,30 @@ static pid_t start_xdp(const struct peer *peer, const char *lab, unsigned int no
 				    nodes);
 }
 
+/* The papers' other case: a layer-4 front (the XDP one), and on every node a relay that hashes the
+ * URI, asks the node that has it, and answers the client directly. The relays listen beside the
+ * nodes' own servers, at another port. Those on the nodes end with the lab. */
+static pid_t start_relay(const struct peer *peer, const char *lab, unsigned int nodes)
+{
+	struct peer front = *peer;
+	char address[32], name[32], host[16];
+	pid_t pid;
+
+	snprintf(address, sizeof(address), "%.*s", (int)strcspn(peer->address, ":"), peer->address);
+	front.address = address;
+	pid = start_xdp(&front, lab, nodes);
+	for (unsigned int i = 1; i <= nodes && pid >= 0; i++) {
+		struct peer node = {.name = name, .host = host};
+		struct buffer text = BUFFER_EMPTY;
+
+		snprintf(host, sizeof(host), "node%u", i);
+		snprintf(name, sizeof(name), "%s-%s", peer->name, host);
+		nginx_text(lab, name, RELAY_PORT, nodes, &text);
+		pid = start_with(&node, lab, &text, NGINX_WORDS);
+	}
+	return pid < 0 ? pid : 0;
+}
+
 /* The papers' comparison case, by today's means: `baton experiment splice`. */
 static pid_t start_splice(const struct peer *peer, const char *lab, unsigned int nodes)
 {
@@ -194,8 +230,8 @@ static pid_t start_splice(const struct peer *peer, const char *lab, unsigned int
 	return error ? error : process_start(netns(lab, peer->host, host), argv, log);
 }
 
-const char *const peer_hosts[] = {"haproxy",  "nginx", "dnat",	 "dsr",
-				  "haproxy2", "xdp",   "splice", NULL};
+const char *const peer_hosts[] = {"haproxy", "nginx",  "dnat",	"dsr", "haproxy2",
+				  "xdp",     "splice", "relay", NULL};
 
 const struct peer peers[] = {
 	{"direct", NULL, "10.77.0.11", "no balancer: the client asks one node, without Baton", NULL,
@@ -213,6 +249,9 @@ const struct peer peers[] = {
 	{"splice", "splice", "10.77.0.207",
 	 "a front that splices connections (BPF sockmap), by the first request's path",
 	 start_splice},
+	{"relay", "relay", "10.77.0.208:8080",
+	 "the same front as xdp, and nginx on every node that relays by the URI's hash",
+	 start_relay},
 	{"baton", "front", "10.77.0.100", "Baton, hrw, direct return", NULL},
 	{"haproxy2", "haproxy2", "10.77.0.205", "A/A control: a second HAProxy, same nodes",
 	 start_haproxy, .twin = "haproxy"},

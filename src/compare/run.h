@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { PEERS_MAX = 12, ROUNDS_MAX = 100, HOSTS_MAX = 48, NODES = 4, PATH_ROOM = 48 };
+enum { PEERS_MAX = 16, ROUNDS_MAX = 100, HOSTS_MAX = 48, NODES = 4, PATH_ROOM = 48 };
 
 struct values {
 	const char *peers, *sizes, *modes, *frames, *flood;

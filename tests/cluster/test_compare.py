@@ -64,6 +64,15 @@ def test_a_splicing_front_carries_all_bytes_too():
             assert (cell["front_bytes_per_byte"] > 2) == (cell["peer"] == "splice")
 
 
+def test_a_layer_4_front_with_relays_answers_directly():
+    result = compare("--peers", "relay,baton", "--sizes", "100KB", "--modes", "keepalive", "--rounds", "1",
+                     "--seconds", "0.3")
+    for cell in result["results"]:
+        assert cell["errors"] == 0 and cell["requests_per_second"] > 0
+        # No response crosses either front.
+        assert cell["front_bytes_per_byte"] < 0.5, cell
+
+
 def test_peers_that_are_not_there_are_refused():
     for peers in ("nobody", "baton,baton", ""):
         done = subprocess.run([BATON, "compare", "--peers", peers], capture_output=True, text=True)

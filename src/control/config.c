@@ -284,6 +284,9 @@ static void read_services(struct schema *schema, const struct schema_node *list,
 			check_nat(schema, config, service);
 		if (service->place == PLACE_DNS)
 			config_dns_check(schema, config, service);
+		if ((service->place == PLACE_DNS) != (config->services[0].place == PLACE_DNS))
+			schema_error(schema, service->line, "place",
+				     "must be dns for all services or for none");
 		config_rules_read(schema, config, service, reading.pools.list, reading.rules.list);
 		config->service_count++;
 		for (unsigned int j = 0; j < i; j++)

@@ -174,6 +174,9 @@ int place_build(struct place_world *world, __u32 pool_id, const struct place_pla
 	pool.limit = plan->limit ? plan->limit : 80;
 	pool.bound = plan->bound ? plan->bound : 1280;
 	pool.hot_gap_ns = plan->hot_gap_ns ? plan->hot_gap_ns : 5000000;
+	pool.decay_ns = plan->decay_ns ? plan->decay_ns : 500000000;
+	pool.step_ns = plan->step_ns ? plan->step_ns : 250000000;
+	pool.give_back = plan->give_back ? plan->give_back : 512;
 	pool.window_ns = plan->window_ns ? plan->window_ns : place_policy_window(plan->policy);
 	for (__u32 i = 0; i < plan->count; i++) {
 		members[i].hash =

@@ -25,6 +25,10 @@ struct place_plan {
 	__u64 window_ns;  /* tls-affinity: its window [300 s]; stillness before a set shrinks [20 s,
 			     lblcr 1 day] */
 	__u64 hot_gap_ns; /* DS: requests closer than this are hot [5 ms] */
+	__u64 decay_ns;	  /* DS: time constant of the rate [500 ms] */
+	__u64 step_ns;	  /* DS: between two nodes given back [250 ms] */
+	__u32 give_back;  /* DS: a node goes below so much of what one node less is for, in 1/1024
+			     [512] */
 };
 
 enum {

@@ -6,10 +6,10 @@
  * the asking node if that is below its limit (then nothing is handed off), else to the least loaded
  * node outside the set, which joins it; a full set's least loaded node serves. A cold request is
  * LARD's (cost form) and leaves the target only that node. ds: the rate is counted with exponential
- * decay (time constant 1 s) instead of guessed from one gap; the target is to have as many nodes as
- * hot rates, one is added when the rate has passed what the set is for, and given back when it has
- * fallen below half of that, one every 1/4 s at most; between times the asking node if it is of the
- * set, else the least loaded.
+ * decay (time constant 1/2 s, see docs/simulation.md) instead of guessed from one gap; the target
+ * is to have as many nodes as hot rates, one is added when the rate has passed what the set is for,
+ * and given back when it has fallen below half of what one node less is for, one every 1/4 s at
+ * most; between times the asking node if it is of the set, else the least loaded.
  *
  * Cost: one look-up in the table of targets, two a node when a node is added. Memory: one entry a
  * target, and one on each node that has it. When a node goes its place in sets is free again, no
@@ -20,24 +20,28 @@
 
 #include "place/lard.h"
 
-#define DS_DECAY_NS 1000000000ull
-#define DS_STEP_NS  250000000ull
-#define DS_ASK_NS   100000000ull
+#define DS_ASK_NS 100000000ull
 
-/* Counts `requests` more at `now`. Returns the rate, in 1/1024 a second. */
-INLINE __u64 ds_rate(struct place_target *target, __u64 now, __u32 requests)
+/* Counts `requests` more at `now`. Returns the rate, in 1/1024 of a request in `decay` ns. */
+INLINE __u64 ds_rate(struct place_target *target, __u64 now, __u32 requests, __u64 decay)
 {
 	__u64 gap = now - target->used_ns, rate = target->rate;
 
 	/* The first two terms of exp(-gap / decay) where it is short. */
-	if (gap >= DS_DECAY_NS)
+	if (gap >= decay)
 		rate = 0;
 	else
-		rate -= rate * (gap >> 10) / (DS_DECAY_NS >> 10);
+		rate -= rate * (gap >> 10) / (decay >> 10);
 	rate += 1024ull * requests;
 	target->rate = rate;
 	target->used_ns = now;
 	return rate;
+}
+
+/* What the rate of a target that is just hot comes to, in the same unit. */
+INLINE __u64 ds_hot(const struct place_pool *pool)
+{
+	return 1024 * pool->decay_ns / pool->hot_gap_ns;
 }
 
 INLINE __u32 ds_is(const struct place_pool *pool)
@@ -125,8 +129,8 @@ SUBPROGRAM __s32 place_ds(struct place_query *query)
 	target = place_target_find(&key);
 	if (!target || query->flags & PLACE_PEEK)
 		return place_lard(query, LARD_SET);
-	hot = 1024 * 1000000000ull / pool->hot_gap_ns;
-	rate = ds_rate(target, query->now_ns, 1 + query->alone);
+	hot = ds_hot(pool);
+	rate = ds_rate(target, query->now_ns, 1 + query->alone, pool->decay_ns);
 	size = set_size(target);
 	if (rate < hot && size <= 1)
 		return place_lard(query, LARD_ONE);
@@ -142,8 +146,8 @@ SUBPROGRAM __s32 place_ds(struct place_query *query)
 			set_add(target, node, query->now_ns);
 			return node;
 		}
-	} else if (size > 1 && rate < hot * (size - 1) / 2 &&
-		   query->now_ns - target->changed_ns > DS_STEP_NS) {
+	} else if (size > 1 && rate < hot * (size - 1) * pool->give_back / 1024 &&
+		   query->now_ns - target->changed_ns > pool->step_ns) {
 		node = place_most_of(query, target);
 		if (node > 0)
 			set_remove(target, node, query->now_ns);
@@ -178,9 +182,8 @@ SUBPROGRAM __s32 place_alone(struct place_query *query)
 	if (!target || !set_has(target, query->node))
 		return 0;
 	gap = query->now_ns - target->used_ns;
-	rate = ds_rate(target, query->now_ns, 1);
-	hot = pool->policy == PLACE_DS ? rate >= 1024 * 1000000000ull / pool->hot_gap_ns
-				       : gap < pool->hot_gap_ns;
+	rate = ds_rate(target, query->now_ns, 1, pool->decay_ns);
+	hot = pool->policy == PLACE_DS ? rate >= ds_hot(pool) : gap < pool->hot_gap_ns;
 	takes = ds_takes(pool, query);
 	if (hot && takes &&
 	    (pool->policy == PLACE_DS_2004 || query->now_ns - target->changed_ns < DS_ASK_NS)) {
@@ -220,7 +223,7 @@ SUBPROGRAM __s32 place_own(struct place_query *query)
 		set_add(target, query->node, query->now_ns);
 	target->changed_ns = query->now_ns;
 	if (query->flags & PLACE_TAKEN)
-		ds_rate(target, query->now_ns, 1);
+		ds_rate(target, query->now_ns, 1, pool->decay_ns);
 	return 0;
 }
 

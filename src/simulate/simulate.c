@@ -1,7 +1,8 @@
 #include "simulate/simulate.h"
 
-static const struct command *const commands[] = {&simulate_cache, &simulate_hong2004,
-						 &simulate_kwon2008, &simulate_today, NULL};
+static const struct command *const commands[] = {&simulate_cache,    &simulate_hong2004,
+						 &simulate_kwon2008, &simulate_rate,
+						 &simulate_today,    NULL};
 
 const struct command command_simulate = {
 	.name = "simulate",

@@ -7,6 +7,7 @@
 extern const struct command command_simulate;
 
 /* Its subcommands. */
-extern const struct command simulate_cache, simulate_kwon2008, simulate_hong2004, simulate_today;
+extern const struct command simulate_cache, simulate_kwon2008, simulate_rate, simulate_hong2004,
+	simulate_today;
 
 #endif

@@ -96,9 +96,11 @@ struct place_pool {
 	__u64 hot_gap_ns; /* DS: requests closer than this are hot */
 	__u64 weight_total; /* of the members that are up */
 	__u32 weight_most;
-	__u32 reserved;
+	__u32 give_back; /* DS: a node goes below so much, in 1/1024, of what the others are for */
+	__u64 decay_ns;	 /* DS: time constant of the rate */
+	__u64 step_ns;	 /* DS: between two nodes given back */
 };
-WIRE_SIZE(struct place_pool, 96);
+WIRE_SIZE(struct place_pool, 112);
 WIRE_OFFSET(struct place_pool, version, 40);
 WIRE_OFFSET(struct place_pool, window_ns, 64);
 

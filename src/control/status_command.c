@@ -2,6 +2,7 @@
 #include "control/client.h"
 #include "control/commands.h"
 
+#include "base/clock.h"
 #include "base/fail.h"
 #include "base/table.h"
 
@@ -11,7 +12,7 @@
 struct options {
 	const char *cluster, *service, *client, *node, *method;
 	struct option_list headers;
-	uint64_t limit;
+	uint64_t limit, idle; /* idle: ns */
 	bool json, ended, kill, all;
 };
 
@@ -233,12 +234,16 @@ static const struct option_spec flows_options[] = {
 	{"client", 0, OPTION_TEXT, "ADDRESS[:PORT]", "only this client's",
 	 offsetof(struct options, client)},
 	{"node", 0, OPTION_TEXT, "NODE", "only those on this node", offsetof(struct options, node)},
+	{"service", 's', OPTION_TEXT, "SERVICE", "only those to this service",
+	 offsetof(struct options, service)},
+	{"idle", 0, OPTION_DURATION, "TIME", "only those whose client has been silent so long",
+	 offsetof(struct options, idle)},
 	{"ended", 0, OPTION_FLAG, NULL, "also those that are over but still remembered",
 	 offsetof(struct options, ended)},
 	{"limit", 'n', OPTION_COUNT, "N", "at most so many; 0 is all [100; with --kill all]",
 	 offsetof(struct options, limit)},
 	{"kill", 0, OPTION_FLAG, NULL,
-	 "end these: both sides get an RST. Needs --client, --node or --all",
+	 "end these: both sides get an RST. Needs one of those that choose, or --all",
 	 offsetof(struct options, kill)},
 	{"all", 0, OPTION_FLAG, NULL, "with --kill: every one", offsetof(struct options, all)},
 	{0},
@@ -272,23 +277,27 @@ static void print_flows(const json_t *answer, bool killed)
 static int run_flows(const struct command *self, int argc, char **argv)
 {
 	struct options options = {.cluster = "lab", .limit = (uint64_t)LIMIT_UNSET};
+	json_t *answer, *request;
 	size_t left = 0;
-	json_t *answer;
 
 	command_parse(self, argc, argv, &options);
 	if (options.limit == (uint64_t)LIMIT_UNSET)
 		options.limit = options.kill ? 0 : LIST_LIMIT;
-	if (options.kill && !options.client && !options.node && !options.all)
-		return misused("--kill needs --client or --node, or --all for every connection");
+	if (options.kill && !options.client && !options.node && !options.service && !options.idle &&
+	    !options.all)
+		return misused("--kill needs --client, --node, --service or --idle, or --all for "
+			       "every connection");
 	if (options.kill && options.ended)
 		return misused("--ended lists what is over; there is nothing to --kill");
 	if (options.all && !options.kill)
 		return misused("--all goes with --kill");
-	answer = client_ask(options.cluster, "front",
-			    json_pack("{s:s, s:s*, s:s*, s:b, s:b, s:I}", "command",
-				      options.kill ? "kill" : "flows", "client", options.client,
-				      "node", options.node, "ended", options.ended, "all",
-				      options.all, "limit", (json_int_t)options.limit));
+	request = json_pack("{s:s, s:s*, s:s*, s:s*, s:b, s:b, s:I}", "command",
+			    options.kill ? "kill" : "flows", "client", options.client, "node",
+			    options.node, "service", options.service, "ended", options.ended, "all",
+			    options.all, "limit", (json_int_t)options.limit);
+	if (options.idle)
+		json_object_set_new(request, "idle", json_real((double)options.idle / NS_PER_S));
+	answer = client_ask(options.cluster, "front", request);
 	if (!answer)
 		return EXIT_FAILED;
 	if (options.kill)

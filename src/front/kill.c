@@ -159,15 +159,17 @@ void kills_answer(struct kills *kills, struct request *request, const json_t *me
 	struct kill *kill;
 
 	if (!json_object_get(message, "client") && !json_object_get(message, "node") &&
+	    !json_object_get(message, "service") && !json_object_get(message, "idle") &&
 	    !json_is_true(json_object_get(message, "all"))) {
-		request_fail(request, "say which connections: a client, a node, or all");
+		request_fail(request, "say which connections: by client, node, service or idle "
+				      "time, or all");
 		return;
 	}
 	kill = calloc(1, sizeof(*kill));
 	if (!kill)
 		abort();
 	if (front_flows_each(kills->front, message, add, kill)) {
-		request_fail(request, "no node has that name");
+		request_fail(request, "no node or service has that name");
 		free(kill);
 		return;
 	}
@@ -202,6 +204,9 @@ static void take_result(struct kills *kills, struct victim *victim, const char *
 	for (size_t i = 0; said && i < sizeof(results) / sizeof(results[0]); i++)
 		if (!strcmp(said, results[i]))
 			victim->result = results[i];
+	/* What both sides have closed the node forgets long before the front does. */
+	if (said && !strcmp(said, KILL_MOVED) && victim->flow.owner.state == FRONT_CLOSING)
+		victim->result = KILL_OVER;
 	if (!said || strcmp(said, KILL_DONE))
 		return;
 	victim->result = KILL_DONE;

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 
@@ -35,6 +36,12 @@ def is_reset(connection):
         return True
 
 
+def served(lab, connection):
+    """Whether a server has a socket of the connection."""
+    port = connection.socket.getsockname()[1]
+    return any(re.search(r":%d\b" % port, line) for node in ("node1", "node2") for line in lab.server_sockets(node))
+
+
 def counted(lab):
     return lab.status()["front"]["killed"]
 
@@ -45,14 +52,14 @@ def test_one_connection_is_killed_and_no_other(lab, address):
     for connection in (victim, other):
         assert connection.get("/t/1").status == 200
     before = counted(lab)
-    sockets = len(lab.server_sockets("node1")) + len(lab.server_sockets("node2"))
+    assert served(lab, victim) and served(lab, other)
     answer, _ = kill(lab, "--client", name_of(victim))
     assert answer["killed"] == 1
     assert [(flow["client"], flow["result"]) for flow in answer["flows"]] == [(name_of(victim), "killed")]
     assert is_reset(victim)
     assert counted(lab) == before + 1
     assert other.get("/t/1").status == 200
-    assert len(lab.server_sockets("node1")) + len(lab.server_sockets("node2")) == sockets - 1
+    assert not served(lab, victim) and served(lab, other)
     # A second time there is nothing to kill.
     assert kill(lab, "--client", name_of(victim))[0] == {"killed": 0, "left": 0, "flows": []}
     other.close()
@@ -81,7 +88,7 @@ def test_in_the_middle_of_an_answer(lab):
     with pytest.raises(ConnectionResetError):
         while victim.socket.recv(1 << 16):
             pass
-    assert lab.server_sockets("node1") + lab.server_sockets("node2") == []
+    assert not served(lab, victim)
 
 
 def test_a_node_or_all(lab):
@@ -116,8 +123,9 @@ def test_listeners_live_on(lab):
     assert over.get("/t/1").status == 200
     over.request("/t/1", headers=["Connection: close"])
     assert over.response().status == 200 and over.ended()
+    over.socket.shutdown(socket.SHUT_WR)
+    until(lambda: not served(lab, over), "its socket to go")
     over.close()
-    until(lambda: not lab.server_sockets("node1") + lab.server_sockets("node2"), "the sockets to go")
     answer, _ = kill(lab, "--all")
     assert not answer["left"]
     assert listeners() == before and min(before)
@@ -125,11 +133,28 @@ def test_listeners_live_on(lab):
         assert again.get("/t/1").status == 200
 
 
+def test_by_service_and_silence(lab):
+    connection = lab.connect()
+    assert connection.get("/t/1").status == 200
+
+    def listed(*words):
+        flows = json.loads(lab.baton("flows", "--json", *words).stdout)["flows"]
+        return name_of(connection) in {flow["client"] for flow in flows}
+
+    assert listed("--service", "web") and not listed("--service", "secure") and not listed("--idle", "1h")
+    until(lambda: listed("--idle", "0.5"), "half a second of silence")
+    assert kill(lab, "--service", "secure")[0]["killed"] == 0
+    assert kill(lab, "--idle", "1h")[0]["killed"] == 0
+    assert connection.get("/t/1").status == 200
+    answer, _ = kill(lab, "--service", "web", "--client", name_of(connection))
+    assert answer["killed"] == 1 and is_reset(connection)
+
+
 def test_what_is_refused(lab):
     connection = lab.connect()
     assert connection.get("/t/1").status == 200
     for words, code in ((["--kill"], 2), (["--all"], 2), (["--kill", "--all", "--ended"], 2),
-                        (["--kill", "--node", "node9"], 1)):
+                        (["--kill", "--node", "node9"], 1), (["--kill", "--service", "nothing"], 1)):
         done = lab.baton("flows", *words, check=False)
         assert done.returncode == code and len(done.stderr.splitlines()) == 1, done.stderr
     assert run("flows", "--kill", "--all", "--name", "none%d" % os.getpid(), check=False).returncode == 1

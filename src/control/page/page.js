@@ -115,7 +115,10 @@ function drawCounts(status) {
   for (const [kind, value] of Object.entries(status.front))
     if (typeof value === "number" && value && !["flows", "packets", "bytes_in"].includes(kind)) rows.push(["front: " + kind, value]);
   for (const [kind, value] of Object.entries(status.front.fallbacks)) if (value) rows.push(["front: fallback " + kind, value]);
-  const sums = {};
+  const sums = {}, reasons = {};
+  for (const node of status.nodes)
+    for (const [reason, value] of Object.entries(node.reasons || {})) reasons[reason] = (reasons[reason] || 0) + value;
+  for (const [reason, value] of Object.entries(reasons)) rows.push(["handed over for: " + reason, value]);
   for (const node of status.nodes)
     for (const [kind, value] of Object.entries(node.counters || {})) sums[kind] = (sums[kind] || 0) + value;
   for (const [kind, value] of Object.entries(sums)) if (value) rows.push(["nodes: " + kind, value]);

@@ -18,8 +18,8 @@ struct options {
 	bool json, wait;
 	uint64_t wait_most;
 	const char *address, *address6; /* node */
-	const char *port, *protocol, *policy, *target, *place, *forward, *release, *switching,
-		*schedule;
+	const char *port, *protocol, *policy, *window, *target, *place, *forward, *release,
+		*switching, *schedule;
 	const char *health, *path, *interval, *timeout, *slow_start;
 	uint64_t weight, rise, fall;
 	struct option_list addresses, nodes, services;
@@ -229,6 +229,7 @@ static json_t *entry_of(const struct options *options, const char *name)
 	set_text(entry, "port", options->port);
 	set_text(entry, "protocol", options->protocol);
 	set_text(entry, "policy", options->policy);
+	set_text(entry, "window", options->window);
 	set_text(entry, "target", options->target);
 	set_text(entry, "place", options->place);
 	set_text(entry, "forward", options->forward);
@@ -402,6 +403,8 @@ static const struct option_spec service_options[] = {
 	 offsetof(struct options, protocol)},
 	{"policy", 'p', OPTION_TEXT, "POLICY", "how requests are placed [hrw]",
 	 offsetof(struct options, policy)},
+	{"window", 0, OPTION_TEXT, "TIME", "of tls-affinity [300s]",
+	 offsetof(struct options, window)},
 	{"node", 'n', OPTION_LIST, "NODE", "one that serves it; may be repeated [all]",
 	 offsetof(struct options, nodes)},
 	{"target", 0, OPTION_TEXT, "WHAT", "what is placed: path|url [path]",

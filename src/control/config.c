@@ -161,6 +161,7 @@ static const struct field service_fields[] = {
 	{"port", FIELD_SMALL, SERVICE(port), .required = true, .least = 1, .most = 65535},
 	{"protocol", FIELD_CHOICE, SERVICE(protocol), .choices = CONFIG_PROTOCOLS},
 	{"policy", FIELD_NAME, SERVICE(policy), CONFIG_NAME},
+	{"window", FIELD_DURATION, SERVICE(window), .least = 0.01, .most = 86400},
 	{"nodes", FIELD_OTHER, offsetof(struct service_reading, nodes), .read = keep_list},
 	{"target", FIELD_CHOICE, SERVICE(target), .choices = CONFIG_TARGETS},
 	{"place", FIELD_CHOICE, SERVICE(place), .choices = CONFIG_PLACES},

@@ -131,6 +131,7 @@ struct config_service {
 	uint32_t port;
 	int protocol; /* enum protocol_choice */
 	char policy[CONFIG_NAME];
+	uint64_t window;	 /* of tls-affinity, ns; 0: the policy's own */
 	bool node[CONFIG_NODES]; /* by index in `nodes`: serves this service */
 	int target;		 /* enum target_choice */
 	int place;		 /* enum place_choice */

@@ -157,6 +157,8 @@ static json_t *service_section(const struct registry *registry, uint32_t id)
 	json_object_set_new(object, "port", json_integer(s->port));
 	set_choice(object, "protocol", CONFIG_PROTOCOLS, s->protocol);
 	json_object_set_new(object, "policy", json_string(s->policy));
+	if (s->window)
+		set_duration(object, "window", s->window);
 	json_object_set_new(object, "nodes", nodes);
 	set_choice(object, "target", CONFIG_TARGETS, s->target);
 	set_choice(object, "place", CONFIG_PLACES, s->place);

@@ -112,6 +112,8 @@ uint64_t held_sweep_open(const struct held_sweep *sweep);
 
 /* Of these, pinned. */
 uint64_t held_sweep_pinned(const struct held_sweep *sweep);
+/* Its TLS connections of one service. */
+uint64_t held_sweep_tls(const struct held_sweep *sweep, uint32_t service);
 
 /* served.c: what is made of the requests that were served here: the access log, and what the page
  * shows of them. Returns NULL with one sentence in `why` if the log can't be opened. */

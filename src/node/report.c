@@ -68,6 +68,13 @@ static json_t *service(const struct node *node, const union service_sum *sum, ui
 		"first_byte", latency_json(&first_byte), "whole", latency_json(&whole));
 }
 
+/* The service's TLS connections. What is asked over them isn't seen, so each weighs as a request in
+ * service does, from the sweep that finds it (once a second) until one that doesn't. */
+static uint64_t connections(const struct node *node, uint32_t service)
+{
+	return node->sweep ? held_sweep_tls(node->sweep, service) : 0;
+}
+
 /* Appends to `services` (unless NULL) and to `loads` what the services have. */
 static void read_services(const struct node *node, json_t *services, json_t *loads)
 {
@@ -83,7 +90,8 @@ static void read_services(const struct node *node, json_t *services, json_t *loa
 			json_array_append_new(services, service(node, &sum, id));
 		json_array_append_new(
 			loads,
-			json_pack("[i, I, I, I]", id, (json_int_t)sum.counters.begun,
+			json_pack("[i, I, I, I]", id,
+				  (json_int_t)(sum.counters.begun + connections(node, id)),
 				  (json_int_t)(sum.counters.requests + sum.counters.abandoned),
 				  (json_int_t)(sum.counters.handoffs_in + sum.counters.stays)));
 	}
@@ -115,8 +123,10 @@ static json_t *load(struct node *node)
 
 	bpf_map_lookup_elem(bpf_object__find_map_fd_by_name(node->object, "node_load"), &zero,
 			    &load);
-	return json_pack("[I, I, I, i]", (json_int_t)(load.in_service > 0 ? load.in_service : 0),
-			 (json_int_t)load.received,
+	load.in_service = load.in_service > 0 ? load.in_service : 0;
+	for (uint32_t id = 0; id < CONFIG_SERVICES; id++)
+		load.in_service += (int64_t)connections(node, id);
+	return json_pack("[I, I, I, i]", (json_int_t)load.in_service, (json_int_t)load.received,
 			 (json_int_t)(node->sweep ? held_sweep_open(node->sweep) : 0),
 			 (int)cpu_busy(&node->cpu));
 }

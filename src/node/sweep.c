@@ -31,6 +31,7 @@ struct held_sweep {
 	uint32_t at;		/* the batch lookup's place in the table, while `going` */
 	bool going;
 	uint64_t counting, open, counting_pinned, pinned;
+	uint32_t counting_tls[CONFIG_SERVICES], tls[CONFIG_SERVICES];
 	uint64_t silent, from; /* silent open flows so far, and the first of them to be asked for */
 	struct flow_key keys[BATCH];
 	struct held values[BATCH];
@@ -80,6 +81,9 @@ static void count_open(struct held_sweep *sweep, const struct held *flow)
 		return;
 	sweep->counting++;
 	sweep->counting_pinned += !!(flow->flags & HELD_PINNED);
+	if (flow->service < CONFIG_SERVICES &&
+	    sweep->node->registry->services[flow->service].settings.protocol == PROTOCOL_TLS)
+		sweep->counting_tls[flow->service]++;
 }
 
 static void look_at(struct held_sweep *sweep, const struct flow_key *key, const struct held *flow)
@@ -113,6 +117,7 @@ static void on_tick(uv_timer_t *timer)
 	sweep->going = false;
 	sweep->counting = 0;
 	sweep->counting_pinned = 0;
+	memset(sweep->counting_tls, 0, sizeof(sweep->counting_tls));
 	sweep->silent = 0;
 	for (;;) {
 		LIBBPF_OPTS(bpf_map_batch_opts, options);
@@ -132,6 +137,7 @@ static void on_tick(uv_timer_t *timer)
 	}
 	sweep->open = sweep->counting;
 	sweep->pinned = sweep->counting_pinned;
+	memcpy(sweep->tls, sweep->counting_tls, sizeof(sweep->tls));
 	sweep->from = sweep->from + CHECKS < sweep->silent ? sweep->from + CHECKS : 0;
 }
 
@@ -176,4 +182,9 @@ uint64_t held_sweep_open(const struct held_sweep *sweep)
 uint64_t held_sweep_pinned(const struct held_sweep *sweep)
 {
 	return sweep->pinned;
+}
+
+uint64_t held_sweep_tls(const struct held_sweep *sweep, uint32_t service)
+{
+	return sweep->tls[service];
 }

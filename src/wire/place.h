@@ -62,8 +62,7 @@ enum place_want {
 	X(LARD_R, "lard-r", PLACE_WANT_CENTRAL_LOAD, "LARD with replication")                      \
 	X(DS, "ds", PLACE_WANT_CENTRAL_LOAD, "dual scheduling by a decayed request rate")          \
 	X(DS_2004, "ds-2004", PLACE_WANT_CENTRAL_LOAD, "dual scheduling as in 2004")               \
-	X(TLS_AFFINITY, "tls-affinity",                                                            \
-	  PLACE_WANT_TARGET | PLACE_WANT_CLIENT | PLACE_WANT_TIME | PLACE_WANT_CENTRAL,            \
+	X(TLS_AFFINITY, "tls-affinity", PLACE_WANT_CENTRAL_LOAD | PLACE_WANT_CLIENT,               \
 	  "client and server name stay together for a window")
 
 #define X(constant, name, wants, text) PLACE_##constant,

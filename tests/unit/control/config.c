@@ -98,7 +98,8 @@ static void wrong(void **state)
 	(void)state;
 	refused("port: 80\n", "prot: 80\n",
 		"f.yaml:13: prot: unknown key; known here: name, addresses, port, protocol, "
-		"policy, nodes, target, place, forward, release, switch, schedule, allow, deny, "
+		"policy, window, nodes, target, place, forward, release, switch, schedule, allow, "
+		"deny, "
 		"source_rate, source_connections, health, pools, rules\n"
 		"f.yaml:11: port: is missing; add it\n");
 	refused("port: 80\n", "port: 80\n    allow: [10.0.0.1/8]\n",

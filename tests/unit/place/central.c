@@ -247,6 +247,15 @@ static void hash_table_turns(void **state)
 	assert_int_equal(place_choose(&query), first);
 }
 
+/* A request that is over at once. */
+static __s32 served(__u64 target)
+{
+	__s32 node = request(target);
+
+	finish((__u32)node);
+	return node;
+}
+
 static void affinity_ends_with_the_window(void **state)
 {
 	unsigned int moved = 0;
@@ -255,22 +264,40 @@ static void affinity_ends_with_the_window(void **state)
 	(void)state;
 	begin((struct place_plan){.policy = PLACE_TLS_AFFINITY, .window_ns = 1000000000}, NODES);
 	for (int i = 0; i < 300; i++)
-		before[i] = request(i);
+		before[i] = served(i);
 	now += 999999999;
 	for (int i = 299; i >= 0; i--)
-		assert_int_equal(request(i), before[i]);
+		assert_int_equal(served(i), before[i]);
 	now += 1;
 	for (int i = 299; i >= 0; i--)
-		moved += request(i) != before[i];
+		moved += served(i) != before[i];
 	assert_true(moved > 0);
 	for (int i = 0; i < NODES; i++)
 		before[i] = 0;
 	/* Evenly: each window begins with turns. */
 	now += 1000000000;
 	for (int i = 0; i < 300; i++)
-		before[request(i) - FIRST]++;
+		before[served(i) - FIRST]++;
 	for (int i = 0; i < NODES; i++)
 		assert_int_equal(before[i], 30);
+}
+
+/* A pair whose node has more than T_high, while another one has nothing, goes there and stays. */
+static void affinity_yields_to_overload(void **state)
+{
+	__s32 node, other;
+
+	(void)state;
+	begin((struct place_plan){.policy = PLACE_TLS_AFFINITY, .high = 10, .low = 2}, NODES);
+	node = request(7);
+	for (int i = 1; i <= 10; i++)
+		assert_int_equal(request(7), node);
+	other = request(7);
+	assert_int_not_equal(other, node);
+	for (int i = 0; i < 11; i++)
+		finish(node);
+	for (int i = 1; i < 10; i++)
+		assert_int_equal(request(7), other);
 }
 
 /* 1,000 requests a second for one target are five times 200. */
@@ -411,6 +438,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(lblcr_known_steps),
 	cmocka_unit_test(hash_table_turns),
 	cmocka_unit_test(affinity_ends_with_the_window),
+	cmocka_unit_test(affinity_yields_to_overload),
 	cmocka_unit_test(ds_gives_and_takes_back),
 	cmocka_unit_test(ds_2004_goes_by_the_gap),
 	cmocka_unit_test(a_node_serves_alone_what_is_hot_and_its_own),

@@ -3,10 +3,13 @@
 #include "base/process.h"
 #include "guest_program.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 /* The static program, put into this one by the build. */
@@ -129,6 +132,18 @@ int image_build(const char *folder, const char *mirror, struct buffer *why)
 		return -1;
 	}
 	return script_run(disk_script, folder, "", "disk.log", why);
+}
+
+int image_lock(const char *folder)
+{
+	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	if (!flock(fd, LOCK_EX | LOCK_NB))
+		return fd;
+	close(fd);
+	return -EWOULDBLOCK;
 }
 
 int image_refresh(const char *folder, const char *scratch, struct buffer *why)

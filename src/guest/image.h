@@ -22,6 +22,10 @@ int image_there(const char *folder);
  * `why`. */
 int image_build(const char *folder, const char *mirror, struct buffer *why);
 
+/* Keeps other runs off the image, whose disk one run at a time may change, until what is returned
+ * is closed. Returns an open file, -EWOULDBLOCK if another run has it, or -errno. */
+int image_lock(const char *folder);
+
 /* Puts this program's baton-guest on the disk, so that both are of one version. Returns 0 or -1. */
 int image_refresh(const char *folder, const char *scratch, struct buffer *why);
 

@@ -16,8 +16,15 @@ enum {
 	PLAN_NAME = 32,
 };
 
-#define NETWORK_NAMES "nat|passt|tap|macvtap"
-enum network { NETWORK_NAT, NETWORK_PASST, NETWORK_TAP, NETWORK_MACVTAP, NETWORK_COUNT };
+#define NETWORK_NAMES "nat|passt|tap|macvtap|vhost"
+enum network {
+	NETWORK_NAT,
+	NETWORK_PASST,
+	NETWORK_TAP,
+	NETWORK_MACVTAP,
+	NETWORK_VHOST,
+	NETWORK_COUNT
+};
 #define VANTAGE_NAMES "internal|external"
 enum vantage { INTERNAL, EXTERNAL, VANTAGE_COUNT };
 #define SUBJECT_KINDS  "qemu-tcg|qemu-kvm|uml|namespace|virtualbox|remote|fake"

@@ -2,6 +2,7 @@
 
 #include "base/fail.h"
 #include "base/table.h"
+#include "measure/agreement.h"
 #include "measure/analysis.h"
 #include "measure/page.h"
 #include "measure/paper.h"
@@ -12,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { REVERSALS = 64 };
+enum { REVERSALS = 64, AGREEMENTS = 256 };
 
 static const char *const uses[] = {"file", "web", "raw"};
 
@@ -128,6 +129,48 @@ static void print_finding(const struct cells *cells, const struct plan *plan)
 	}
 }
 
+static void print_agreement(const struct cells *cells, const struct plan *plan)
+{
+	struct agreement *list = calloc(AGREEMENTS, sizeof(*list));
+	unsigned int count = list ? agreements(cells, plan, list, AGREEMENTS) : 0;
+	struct table *table = NULL;
+
+	if (count) {
+		printf("\nBeside others' programs: medians of the repetitions\n");
+		table = table_new("subject|network|vantage|measured|>ours|theirs|>theirs|>apart");
+	}
+	for (unsigned int i = 0; i < count && table; i++) {
+		const struct row *row = list[i].theirs->first;
+
+		table_row(table, "%s|%s|%s|%s|%.4g|%s|%.4g|%+.1f %%", row->subject, row->network,
+			  row->vantage, row->unit, list[i].our_median, row->workload,
+			  list[i].their_median, list[i].apart * 100);
+	}
+	if (table)
+		table_print(table, stdout);
+	free(list);
+}
+
+static json_t *json_agreement(const struct cells *cells, const struct plan *plan)
+{
+	struct agreement *found = calloc(AGREEMENTS, sizeof(*found));
+	unsigned int count = found ? agreements(cells, plan, found, AGREEMENTS) : 0;
+	json_t *list = json_array();
+
+	for (unsigned int i = 0; i < count; i++) {
+		const struct row *row = found[i].theirs->first;
+
+		json_array_append_new(
+			list, json_pack("{s:s, s:s, s:i, s:s, s:s, s:f, s:f, s:f}", "subject",
+					row->subject, "network", row->network, "memory",
+					(int)row->memory, "vantage", row->vantage, "reference",
+					row->workload, "ours", found[i].our_median, "theirs",
+					found[i].their_median, "apart", found[i].apart));
+	}
+	free(found);
+	return list;
+}
+
 static void print_choice(const struct cells *cells, const struct plan *plan)
 {
 	struct choice *choices = calloc(CHOICES_MAX, sizeof(*choices));
@@ -224,10 +267,10 @@ static json_t *json_report(const struct cells *cells, const struct plan *plan, c
 	count = choices ? weigh(cells, plan, &plan->weights, choices) : 0;
 	snprintf(path, sizeof(path), "%s/environment.json", folder);
 	environment = json_load_file(path, 0, NULL);
-	all = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "plan", plan->name, "cells", list,
-			"holes", holes, "ranks", ranks, "orders", findings, "choice",
-			json_choices(choices, count), "environment",
-			environment ? environment : json_null());
+	all = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "plan", plan->name, "cells",
+			list, "holes", holes, "agreement", json_agreement(cells, plan), "ranks",
+			ranks, "orders", findings, "choice", json_choices(choices, count),
+			"environment", environment ? environment : json_null());
 	free(choices);
 	return all;
 }
@@ -282,6 +325,7 @@ int report_make(const struct plan *plan, const char *folder, bool json)
 	} else {
 		print_cells(&cells);
 		print_holes(&cells);
+		print_agreement(&cells, plan);
 		print_ranks(&cells, plan);
 		print_finding(&cells, plan);
 		print_choice(&cells, plan);

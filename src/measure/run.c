@@ -40,6 +40,7 @@ struct run {
 	const struct run_options *options;
 	struct rows rows;
 	char name[32], scratch[PATH_MAX];
+	int image; /* image_lock's */
 	unsigned long done, total, order;
 	uint64_t began;
 	unsigned int holes;
@@ -424,6 +425,15 @@ static int set_up(struct run *run)
 				run->options->image);
 		error = image_build(run->options->image, run->options->mirror, &why);
 	}
+	if (!error && needs_image(run->plan)) {
+		run->image = image_lock(run->options->image);
+		error = run->image < 0;
+		if (error)
+			buffer_format(&why, "%s: %s", run->options->image,
+				      run->image == -EWOULDBLOCK
+					      ? "another run uses it; name another image by --image"
+					      : strerror(-run->image));
+	}
 	if (!error && needs_image(run->plan))
 		error = image_refresh(run->options->image, run->scratch, &why);
 	snprintf(group, sizeof(group), "baton-%s", run->name);
@@ -447,6 +457,8 @@ static void tear_down(struct run *run)
 	char group[64];
 
 	network_down(run->name);
+	if (run->image >= 0)
+		close(run->image);
 	snprintf(group, sizeof(group), "baton-%s/client", run->name);
 	cgroup_remove(group);
 	snprintf(group, sizeof(group), "baton-%s/guest", run->name);
@@ -467,6 +479,7 @@ int run_plan(const struct plan *plan, const struct run_options *options)
 		return failed("measure: out of memory");
 	run->plan = plan;
 	run->options = options;
+	run->image = -1;
 	snprintf(run->name, sizeof(run->name), "measure%d", getpid());
 	snprintf(run->scratch, sizeof(run->scratch), "%s/work-%d", options->output, getpid());
 	error = rows_read(&run->rows, options->output, &line);

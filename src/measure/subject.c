@@ -217,7 +217,7 @@ void subject_untap(struct guest *guest)
 {
 	struct buffer why = BUFFER_EMPTY;
 
-	if (guest->network == NETWORK_TAP)
+	if (guest->network == NETWORK_TAP || guest->network == NETWORK_VHOST)
 		network_ip(guest->run, "host", "link del tap0\n", &why);
 	buffer_release(&why);
 }

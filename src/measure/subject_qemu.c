@@ -4,6 +4,7 @@
 
 #include "guest/image.h"
 #include "guest/machine.h"
+#include "measure/macvtap.h"
 #include "measure/network.h"
 
 #include <errno.h>
@@ -15,8 +16,8 @@ static int check(enum network network, struct buffer *why)
 {
 	if (!subject_has("qemu-system-x86_64", "qemu-system-x86", why))
 		return -1;
-	if (network == NETWORK_MACVTAP) {
-		buffer_text(why, "QEMU has nat, passt and tap here");
+	if (network == NETWORK_VHOST && access("/dev/vhost-net", R_OK | W_OK)) {
+		buffer_format(why, "/dev/vhost-net: %s", strerror(errno));
 		return -1;
 	}
 	if (network == NETWORK_PASST && !subject_has("passt", "passt", why))
@@ -39,15 +40,23 @@ static int check_kvm(const struct plan_subject *subject, enum network network, s
 	return -1;
 }
 
-/* QEMU's words for the guest's network. */
-static int netdev(struct guest *guest, char *text, size_t room, struct buffer *why)
+/* QEMU's words for the guest's network. `*fd` is a file that QEMU inherits, or -1. */
+static int netdev(struct guest *guest, char *text, size_t room, int *fd, struct buffer *why)
 {
 	size_t length;
 
+	*fd = -1;
 	switch (guest->network) {
 	case NETWORK_TAP:
-		snprintf(text, room, "tap,id=net,ifname=tap0,script=no,downscript=no");
+	case NETWORK_VHOST:
+		snprintf(text, room, "tap,id=net,ifname=tap0,script=no,downscript=no%s",
+			 guest->network == NETWORK_VHOST ? ",vhost=on" : "");
 		return subject_tap(guest, why);
+	case NETWORK_MACVTAP:
+		strcpy(guest->address, BRIDGED_ADDRESS);
+		*fd = macvtap_up(guest->run, guest->scratch, why);
+		snprintf(text, room, "tap,id=net,fd=%d", *fd);
+		return *fd < 0 ? -1 : 0;
 	case NETWORK_NAT:
 		strcpy(guest->address, HOST_ADDRESS);
 		length = (size_t)snprintf(text, room, "user,id=net");
@@ -58,10 +67,12 @@ static int netdev(struct guest *guest, char *text, size_t room, struct buffer *w
 	case NETWORK_PASST: {
 		char socket[PATH_MAX], ports[64] = "";
 		const char *argv[] = {
-			"passt",       "--foreground", "--quiet",   "--socket", socket,
-			"--address",   NAT_ADDRESS,    "--netmask", "24",	"--gateway",
-			NAT_GATEWAY,   "--mtu",	       "1500",	    "--runas",	"0",
-			"--tcp-ports", ports,	       NULL};
+			/* It looks for a way out by itself, and there is none. */
+			"passt",     "--ipv4-only", "--interface", "br0",	  "--foreground",
+			"--quiet",   "--socket",    socket,	   "--address",	  NAT_ADDRESS,
+			"--netmask", "24",	    "--gateway",   NAT_GATEWAY,	  "--mtu",
+			"1500",	     "--runas",	    "0",	   "--tcp-ports", ports,
+			NULL};
 
 		strcpy(guest->address, HOST_ADDRESS);
 		for (const int *port = network_ports; *port; port++)
@@ -88,6 +99,7 @@ static int start(struct guest *guest, bool kvm, struct buffer *why)
 	bool nat = guest->network == NETWORK_NAT || guest->network == NETWORK_PASST;
 	char kernel[PATH_MAX], initrd[PATH_MAX], disk[PATH_MAX], net[512];
 	struct machine_command command;
+	int fd, error;
 	struct machine machine = {
 		.kvm = kvm,
 		.cpu = guest->subject->cpu,
@@ -103,7 +115,7 @@ static int start(struct guest *guest, bool kvm, struct buffer *why)
 	};
 
 	guest->own_kernel = true;
-	if (netdev(guest, net, sizeof(net), why))
+	if (netdev(guest, net, sizeof(net), &fd, why))
 		return -1;
 	snprintf(disk, sizeof(disk), "%s/" IMAGE_DISK, guest->image);
 	if (*guest->subject->kernel)
@@ -115,7 +127,18 @@ static int start(struct guest *guest, bool kvm, struct buffer *why)
 	else
 		snprintf(initrd, sizeof(initrd), "%s/" IMAGE_INITRD, guest->image);
 	machine_command(&machine, &command);
-	return subject_spawn(guest, "host", "guest", command.argv, why);
+	error = subject_spawn(guest, "host", "guest", command.argv, why);
+	if (fd >= 0)
+		close(fd);
+	return error;
+}
+
+static void stop(struct guest *guest)
+{
+	if (guest->network == NETWORK_MACVTAP)
+		macvtap_down(guest->run);
+	else
+		subject_untap(guest);
 }
 
 static int start_tcg(struct guest *guest, struct buffer *why)
@@ -134,7 +157,7 @@ const struct subject_kind subject_qemu_tcg = {
 	.needs_image = true,
 	.check = check_tcg,
 	.start = start_tcg,
-	.stop = subject_untap,
+	.stop = stop,
 };
 
 const struct subject_kind subject_qemu_kvm = {
@@ -143,5 +166,5 @@ const struct subject_kind subject_qemu_kvm = {
 	.needs_image = true,
 	.check = check_kvm,
 	.start = start_kvm,
-	.stop = subject_untap,
+	.stop = stop,
 };

@@ -1,5 +1,6 @@
 #include "../unit.h"
 
+#include "measure/agreement.h"
 #include "measure/analysis.h"
 
 #include <math.h>
@@ -195,13 +196,46 @@ static void kept(void **state)
 	rmdir(folder);
 }
 
+/* Medians at the same place, of the workloads that do the same; one far repetition changes nothing.
+ */
+static void beside_others(void **state)
+{
+	struct plan plan = three_subjects();
+	struct agreement list[4];
+	struct rows rows = {0};
+	struct cells cells;
+
+	(void)state;
+	plan.workload_count = 4;
+	plan.workloads[0] = (struct plan_workload){.name = "up", .type = GOODPUT, .direction = PUT};
+	plan.workloads[1] =
+		(struct plan_workload){.name = "down", .type = GOODPUT, .direction = GET};
+	plan.workloads[2] =
+		(struct plan_workload){.name = "iperf3", .type = IPERF3, .direction = GET};
+	plan.workloads[3] = (struct plan_workload){.name = "sockperf", .type = SOCKPERF};
+	for (int i = 0; i < 5; i++) {
+		add(&rows, "a", "internal", "up", "rate", 500);
+		add(&rows, "a", "internal", "down", "rate", 102);
+		add(&rows, "a", "external", "down", "rate", 50);
+		add(&rows, "a", "internal", "iperf3", "rate", i ? 100 : 1);
+		add(&rows, "a", "internal", "sockperf", "median", 20);
+	}
+	cells_make(&cells, &rows);
+	/* No round trips of ours to stand beside sockperf's. */
+	assert_int_equal(agreements(&cells, &plan, list, 4), 1);
+	assert_string_equal(list[0].ours->first->workload, "down");
+	assert_string_equal(list[0].theirs->first->vantage, "internal");
+	assert_float_equal(list[0].apart, 0.02, 1e-9);
+	cells_free(&cells);
+	rows_free(&rows);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(ranks),
-		cmocka_unit_test(welch),
-		cmocka_unit_test(outliers),
-		cmocka_unit_test(kept),
+		cmocka_unit_test(ranks),	 cmocka_unit_test(welch),
+		cmocka_unit_test(outliers),	 cmocka_unit_test(kept),
+		cmocka_unit_test(beside_others),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

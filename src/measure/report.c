@@ -17,10 +17,26 @@ enum { REVERSALS = 64, AGREEMENTS = 256 };
 
 static const char *const uses[] = {"file", "web", "raw"};
 
+/* Whether a cell's metric is the first one of its workload from its vantage. */
+static bool begins_workload(const struct row *row, const struct row *before)
+{
+	return !before || strcmp(before->workload, row->workload) ||
+	       strcmp(before->vantage, row->vantage);
+}
+
+/* What a workload costs the host, below its metrics. */
+static void print_cost(struct table *cost, const char *unit)
+{
+	if (!cost)
+		return;
+	printf("CPU of the host, us a %s\n", unit);
+	table_print(cost, stdout);
+}
+
 static void print_cells(const struct cells *cells)
 {
-	struct table *table = NULL;
-	const struct row *last = NULL;
+	struct table *table = NULL, *cost = NULL;
+	const struct row *last = NULL, *of_cost = NULL;
 
 	for (size_t i = 0; i < cells->count; i++) {
 		const struct cell *cell = &cells->list[i];
@@ -29,27 +45,36 @@ static void print_cells(const struct cells *cells)
 
 		if (!*row->metric)
 			continue;
-		if (!last || strcmp(last->workload, row->workload) ||
-		    strcmp(last->metric, row->metric) || strcmp(last->vantage, row->vantage)) {
+		if (begins_workload(row, last) || strcmp(last->metric, row->metric)) {
 			if (table)
 				table_print(table, stdout);
+			if (begins_workload(row, last)) {
+				print_cost(cost, of_cost ? of_cost->work_unit : "");
+				cost = *row->work_unit ? table_new("subject|network|>MiB|>guest|"
+								   ">client")
+						       : NULL;
+				of_cost = row;
+			}
 			printf("\n%s, %s, %s (%s)\n", row->workload, row->vantage, row->metric,
 			       row->unit);
-			table = table_new("subject|network|>MiB|>mean|>95 % from|>to|>deviation|>n|"
-					  ">outliers|holes|>guest CPU us|>client CPU us|a");
+			table = table_new("subject|network|>MiB|>mean|>95 % from|>to|>sd|"
+					  ">n|>out|holes");
 			last = row;
 		}
 		if (cell->failed)
 			snprintf(holes, sizeof(holes), "%zu", cell->failed);
 		if (table)
-			table_row(table, "%s|%s|%u|%.4g|%.4g|%.4g|%.3g|%zu|%zu|%s|%.4g|%.4g|%s",
-				  row->subject, row->network, row->memory, cell->mean.middle,
-				  cell->mean.low, cell->mean.high, cell->deviation, cell->count,
-				  cell->outliers, holes, cell->guest_cpu * 1e6,
-				  cell->client_cpu * 1e6, row->work_unit);
+			table_row(table, "%s|%s|%u|%.4g|%.4g|%.4g|%.3g|%zu|%zu|%s", row->subject,
+				  row->network, row->memory, cell->mean.middle, cell->mean.low,
+				  cell->mean.high, cell->deviation, cell->count, cell->outliers,
+				  holes);
+		if (cost && !strcmp(row->metric, of_cost->metric))
+			table_row(cost, "%s|%s|%u|%.4g|%.4g", row->subject, row->network,
+				  row->memory, cell->guest_cpu * 1e6, cell->client_cpu * 1e6);
 	}
 	if (table)
 		table_print(table, stdout);
+	print_cost(cost, of_cost ? of_cost->work_unit : "");
 }
 
 static void print_holes(const struct cells *cells)
@@ -83,19 +108,18 @@ static void print_ranks(const struct cells *cells, const struct plan *plan)
 
 			if (!count)
 				continue;
-			printf("\nRanks: %s, %s%s\n", uses[use], vantage ? "external" : "internal",
-			       vantage ? " (what a choice by external performance alone goes by)"
-				       : "");
-			table = table_new(
-				">rank|choice|>times the best|>95 % from|>to|from the one "
-				"before|in the paper");
+			printf("\nRanks: %s, %s%s\n(score: times the best; apart: told from the "
+			       "one before)\n",
+			       uses[use], vantage ? "external" : "internal",
+			       vantage ? ": what a choice by it alone goes by" : "");
+			table = table_new(">rank|choice|>score|>95 % from|>to|apart|in the paper");
 			for (unsigned int i = 0; i < count && table; i++)
 				table_row(table, "%u|%s|%.3g|%.3g|%.3g|%s|%s", i + 1,
 					  choices[i].name, choices[i].score.middle,
 					  choices[i].score.low, choices[i].score.high,
 					  !i			? ""
-					  : choices[i].distinct ? "distinct"
-								: "not distinguishable",
+					  : choices[i].distinct ? "yes"
+								: "no",
 					  paper && i < PAPER_RANKS ? paper[i] : "");
 			if (table)
 				table_print(table, stdout);
@@ -107,7 +131,8 @@ static void print_finding(const struct cells *cells, const struct plan *plan)
 {
 	struct reversal list[REVERSALS];
 
-	printf("\nDoes the order from inside differ from the order from outside?\n");
+	printf("\nDoes the order from inside differ from the order from outside?\n"
+	       "(how many times as good inside, outside; *: told apart in both)\n");
 	for (int use = 0; use < 3; use++) {
 		unsigned int pairs,
 			certain = 0,
@@ -123,9 +148,8 @@ static void print_finding(const struct cells *cells, const struct plan *plan)
 		       : count ? ": not shown"
 			       : ": no");
 		for (unsigned int i = 0; i < count && i < 5; i++)
-			printf("    %s before %s inside (by %.3g), behind it outside (by %.3g)%s\n",
-			       list[i].better, list[i].worse, list[i].inside, 1 / list[i].outside,
-			       list[i].certain ? "" : ", not distinguishable");
+			printf("    %s over %s: %.3g, %.3g%s\n", list[i].better, list[i].worse,
+			       list[i].inside, list[i].outside, list[i].certain ? " *" : "");
 	}
 }
 
@@ -177,7 +201,7 @@ static void print_choice(const struct cells *cells, const struct plan *plan)
 	unsigned int count = choices ? weigh(cells, plan, &plan->weights, choices) : 0;
 
 	if (count) {
-		printf("\nBy weights (internal %u, external %u; file %u, web %u): %s",
+		printf("\nBy weights (internal %u, external %u; file %u, web %u):\n  %s",
 		       plan->weights.internal, plan->weights.external, plan->weights.file,
 		       plan->weights.web, choices[0].name);
 		if (count > 1)

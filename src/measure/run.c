@@ -9,10 +9,10 @@
 #include "guest/image.h"
 #include "measure/network.h"
 #include "measure/results.h"
+#include "measure/setup.h"
 #include "measure/workload.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,7 +40,7 @@ struct run {
 	const struct run_options *options;
 	struct rows rows;
 	char name[32], scratch[PATH_MAX];
-	int image; /* image_lock's */
+	int image; /* setup_make's */
 	unsigned long done, total, order;
 	uint64_t began;
 	unsigned int holes;
@@ -82,12 +82,6 @@ static void shuffle(void *list, size_t count, size_t size, uint64_t seed)
 		memcpy(bytes + j * size, bytes + (i - 1) * size, size);
 		memcpy(bytes + (i - 1) * size, swap, size);
 	}
-}
-
-static int remove_one(const char *path, const struct stat *what, int kind, struct FTW *walk)
-{
-	(void)what, (void)kind, (void)walk;
-	return remove(path) && errno != ENOENT ? -1 : 0;
 }
 
 static double load_average(void)
@@ -324,7 +318,7 @@ static int visit(struct run *run, const struct place *place, unsigned int round,
 
 		fill_row(run, place, &items[warm], round, &row);
 		progress(run, &row);
-		nftw(run->scratch, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+		setup_clear(run->scratch);
 		mkdir(run->scratch, 0755);
 		snprintf(program, sizeof(program), "%s/baton-guest", run->scratch);
 		image_guest(program);
@@ -402,72 +396,6 @@ static unsigned long left(struct run *run)
 	return count;
 }
 
-static bool needs_image(const struct plan *plan)
-{
-	for (unsigned int i = 0; i < plan->subject_count; i++) {
-		const struct subject_kind *kind = subject_kind(plan->subjects[i].kind);
-
-		if (kind->needs_image && (!*plan->root || kind != &subject_namespace))
-			return true;
-	}
-	return false;
-}
-
-static int set_up(struct run *run)
-{
-	struct buffer why = BUFFER_EMPTY;
-	int error = 0;
-	char group[64];
-
-	if (needs_image(run->plan) && !image_there(run->options->image)) {
-		if (!run->options->quiet)
-			fprintf(stderr, "building the guests' image in %s; takes minutes, once\n",
-				run->options->image);
-		error = image_build(run->options->image, run->options->mirror, &why);
-	}
-	if (!error && needs_image(run->plan)) {
-		run->image = image_lock(run->options->image);
-		error = run->image < 0;
-		if (error)
-			buffer_format(&why, "%s: %s", run->options->image,
-				      run->image == -EWOULDBLOCK
-					      ? "another run uses it; name another image by --image"
-					      : strerror(-run->image));
-	}
-	if (!error && needs_image(run->plan))
-		error = image_refresh(run->options->image, run->scratch, &why);
-	snprintf(group, sizeof(group), "baton-%s", run->name);
-	if (!error && cgroup_make(group, run->plan->host_memory)) {
-		buffer_text(&why, "control groups can't be made; mount them at /sys/fs/cgroup");
-		error = -1;
-	}
-	snprintf(group, sizeof(group), "baton-%s/client", run->name);
-	if (!error)
-		cgroup_make(group, 0);
-	if (!error)
-		error = network_up(run->name, run->plan->rate, &why);
-	if (error)
-		failed("measure: %s", why.length ? why.data : "the image can't be built");
-	buffer_release(&why);
-	return error;
-}
-
-static void tear_down(struct run *run)
-{
-	char group[64];
-
-	network_down(run->name);
-	if (run->image >= 0)
-		close(run->image);
-	snprintf(group, sizeof(group), "baton-%s/client", run->name);
-	cgroup_remove(group);
-	snprintf(group, sizeof(group), "baton-%s/guest", run->name);
-	cgroup_remove(group);
-	snprintf(group, sizeof(group), "baton-%s", run->name);
-	cgroup_remove(group);
-	nftw(run->scratch, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
-}
-
 int run_plan(const struct plan *plan, const struct run_options *options)
 {
 	struct run *run = calloc(1, sizeof(*run));
@@ -479,7 +407,6 @@ int run_plan(const struct plan *plan, const struct run_options *options)
 		return failed("measure: out of memory");
 	run->plan = plan;
 	run->options = options;
-	run->image = -1;
 	snprintf(run->name, sizeof(run->name), "measure%d", getpid());
 	snprintf(run->scratch, sizeof(run->scratch), "%s/work-%d", options->output, getpid());
 	error = rows_read(&run->rows, options->output, &line);
@@ -502,13 +429,13 @@ int run_plan(const struct plan *plan, const struct run_options *options)
 	}
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
-	error = set_up(run) ? EXIT_FAILED : 0;
+	error = setup_make(plan, options, run->name, run->scratch, &run->image) ? EXIT_FAILED : 0;
 	if (!error)
 		error = environment_write(plan, options);
 	run->began = clock_now();
 	if (!error)
 		error = rounds(run);
-	tear_down(run);
+	setup_remove(run->name, run->scratch, run->image);
 	if (!options->quiet && isatty(2))
 		fprintf(stderr, "\r\033[K");
 	if (stopped && !error)

@@ -1,18 +1,15 @@
-/* Which dispatcher has a target, and whether it answers: for front and nodes, where dispatchers are
- * on hosts of their own.
+/* Whether a dispatcher on another host answers: for front and nodes, which ask it.
  *
- * A target's dispatcher is found by rendezvous hashing over the dispatchers' names (Thaler and
- * Ravishankar, IEEE/ACM ToN 1998), so all hosts agree on it without a word, and one more dispatcher
- * takes from the others only what is its own. Whether it answers each host sees for itself: a
- * question that has had no answer for DISPATCHER_PATIENCE_NS means that it doesn't, until an answer
- * comes. Meanwhile requests are placed by hash, but for one now and then that is asked all the
- * same.
+ * Each host sees that for itself: a question that has had no answer for DISPATCHER_PATIENCE_NS
+ * means that the dispatcher doesn't, until an answer comes. Meanwhile requests are placed by hash,
+ * but for one now and then that is asked about all the same. Which dispatcher has a target is said
+ * in place/dispatcher.h.
  */
 #ifndef BATON_BPF_DISPATCHERS_H
 #define BATON_BPF_DISPATCHERS_H
 
 #include "bpf/cluster_maps.h"
-#include "place/hash.h"
+#include "place/dispatcher.h"
 #include "wire/header.h"
 
 struct {
@@ -21,24 +18,6 @@ struct {
 	__type(key, __u32);
 	__type(value, struct dispatcher_state);
 } dispatchers SEC(".maps");
-
-/* The number of the target's dispatcher; there is at least one. */
-INLINE __u32 dispatcher_of(const struct cluster *here, __u64 target)
-{
-	__u64 best = 0, score;
-	__u32 found = 0;
-
-	for (__u32 i = 0; i < DISPATCHERS_MAX; i++) {
-		if (i >= here->dispatcher_count)
-			break;
-		score = place_mix(target ^ here->dispatcher_hashes[i]);
-		if (score >= best) {
-			best = score;
-			found = i;
-		}
-	}
-	return found;
-}
 
 /* 1 if the dispatcher is to be asked. */
 INLINE int dispatcher_answers(const struct cluster *here, __u32 number)

@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "control/rules.h"
 #include "place/build.h"
-#include "place/hash.h"
+#include "place/dispatcher.h"
 #include "wire/header.h"
 #include "wire/source.h"
 
@@ -695,6 +695,12 @@ void datapath_dispatcher(struct datapath *datapath, uint32_t number, bool connec
 		state.away = !connected;
 		bpf_map_update_elem(datapath->dispatchers, &number, &state, BPF_ANY);
 	}
+}
+
+int datapath_dispatcher_of(const struct datapath *datapath, uint64_t target)
+{
+	return datapath->cluster.dispatcher_count ? (int)dispatcher_of(&datapath->cluster, target)
+						  : -ENOENT;
 }
 
 bool datapath_dispatcher_answers(const struct datapath *datapath, uint32_t number)

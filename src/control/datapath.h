@@ -51,6 +51,9 @@ void datapath_hop(struct datapath *datapath, const struct address *host, const u
  * is asked. */
 void datapath_dispatcher(struct datapath *datapath, uint32_t number, bool connected);
 
+/* The number of the dispatcher on another host that has the target; -ENOENT: the front decides. */
+int datapath_dispatcher_of(const struct datapath *datapath, uint64_t target);
+
 /* Whether that dispatcher answers, as far as this host knows. */
 bool datapath_dispatcher_answers(const struct datapath *datapath, uint32_t number);
 

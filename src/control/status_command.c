@@ -108,6 +108,28 @@ static void print_nodes(const json_t *status)
 	table_print(table, stdout);
 }
 
+static void print_dispatchers(const json_t *status)
+{
+	const json_t *dispatchers = json_object_get(status, "dispatchers"), *dispatcher;
+	struct table *table;
+	size_t i;
+
+	if (!json_array_size(dispatchers))
+		return;
+	table = table_new("DISPATCHER|ADDRESS|STATE|>TARGETS|>ASKED|>STAY|>NODES|");
+	json_array_foreach (dispatchers, i, dispatcher)
+		table_row(table, "%s|%s|%s|%lld|%lld|%lld|%lld|%s", text(dispatcher, "name"),
+			  text(dispatcher, "address"),
+			  json_is_true(json_object_get(dispatcher, "answers")) ? "answers" : "lost",
+			  number(dispatcher, "targets"), number(dispatcher, "asks"),
+			  number(dispatcher, "asks_stay"), number(dispatcher, "nodes"),
+			  json_is_true(json_object_get(dispatcher, "connected"))
+				  ? ""
+				  : "its daemon is not connected");
+	putchar('\n');
+	table_print(table, stdout);
+}
+
 static void print_status(const json_t *status)
 {
 	const json_t *front = json_object_get(status, "front"), *count;
@@ -120,6 +142,7 @@ static void print_status(const json_t *status)
 	print_services(status);
 	putchar('\n');
 	print_nodes(status);
+	print_dispatchers(status);
 	printf("\n%lld flows; %lld packets, %s in; %lld SYNs, %lld bad cookies; %lld connections "
 	       "handed over, %lld handed on\n",
 	       number(front, "flows"), number(front, "packets"),
@@ -208,6 +231,10 @@ static int run_where(const struct command *self, int argc, char **argv)
 	       json_is_true(json_object_get(answer, "certain"))
 		       ? ""
 		       : "; the policy doesn't go by the URL alone, the next request may differ");
+	if (*text(answer, "dispatcher"))
+		printf("%s decides, by a table of its own; that node is the one while it doesn't "
+		       "answer\n",
+		       text(answer, "dispatcher"));
 	rule = json_object_get(answer, "rule");
 	if (rule)
 		printf("by rule %lld (%s): pool %s\n", number(rule, "number"), text(rule, "if"),

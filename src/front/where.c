@@ -158,8 +158,8 @@ static json_t *decide(const struct front *front, int id, const struct target *ta
 	char words[512] = "";
 	unsigned int number;
 	json_t *answer;
+	int node, dispatcher = -1;
 	__u32 wants;
-	int node;
 
 	targets = front->targets;
 	place_world = datapath_world(front->datapath);
@@ -178,7 +178,12 @@ static json_t *decide(const struct front *front, int id, const struct target *ta
 			if (!strcmp(settings->pools[i].name, pool))
 				policy = settings->pools[i].policy;
 	}
-	node = place_choose(&query);
+	if (wants & PLACE_WANT_CENTRAL)
+		dispatcher = datapath_dispatcher_of(front->datapath, query.target);
+	/* Another host's table can't be looked into: what holds while that doesn't answer. */
+	if (dispatcher >= 0)
+		query.reason = PLACE_REASON_FALLBACK;
+	node = dispatcher >= 0 ? place_hrw(&query) : place_choose(&query);
 	if (node <= 0)
 		return fail(*pool ? "no node of the pool that its rule names is up"
 				  : "no node of the service is up");
@@ -186,6 +191,11 @@ static json_t *decide(const struct front *front, int id, const struct target *ta
 			   front->registry->nodes[node].name, "policy", policy, "reason",
 			   reason_names[query.reason < PLACE_REASON_COUNT ? query.reason : 0],
 			   "certain", !(wants & (PLACE_WANT_LOAD | PLACE_WANT_RANDOM)) && wants);
+	if (dispatcher >= 0) {
+		json_object_set_new(answer, "dispatcher",
+				    json_string(front->registry->dispatchers[dispatcher].name));
+		json_object_set_new(answer, "certain", json_false());
+	}
 	if (number)
 		json_object_set_new(answer, "rule",
 				    json_pack("{s:i, s:s, s:s}", "number", (int)number, "if", words,

@@ -75,6 +75,14 @@ def test_each_target_has_one_dispatcher(lab):
     assert not targets(lab, "front")
 
 
+def test_where_names_the_dispatcher(lab):
+    names = {json.loads(lab.baton("where", "http://10.77.0.100/t/%d" % number, "--json").stdout)["dispatcher"]
+             for number in range(TARGETS)}
+    assert names == {"dispatcher%d" % number for number in range(1, lab.dispatchers + 1)}
+    said = lab.baton("status").stdout
+    assert all(name in said for name in names)
+
+
 def test_a_request_in_several_segments(lab):
     """What follows a first segment does not overtake the question about it."""
     body = bytes(range(256)) * 40

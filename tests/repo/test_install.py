@@ -31,7 +31,8 @@ def test_install_and_uninstall(place):
     prefix = "usr/local/"
     for wanted in ("bin/baton", "share/man/man1/baton.1", "share/man/man1/baton-front.1",
                    "share/man/man1/baton-compare.1", "share/bash-completion/completions/baton",
-                   "lib/systemd/system/baton-front.service", "lib/systemd/system/baton-node@.service"):
+                   "lib/systemd/system/baton-front.service", "lib/systemd/system/baton-node@.service",
+                   "lib/systemd/system/baton-dispatcher@.service"):
         assert prefix + wanted in there, wanted
     said = subprocess.run([place / prefix / "bin/baton", "--version"], capture_output=True, text=True)
     assert said.returncode == 0 and said.stdout.startswith("baton ")
@@ -40,7 +41,7 @@ def test_install_and_uninstall(place):
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")
-@pytest.mark.parametrize("unit", ["baton-front.service", "baton-node@.service"])
+@pytest.mark.parametrize("unit", ["baton-front.service", "baton-node@.service", "baton-dispatcher@.service"])
 def test_units_are_what_systemd_understands(tmp_path, unit):
     """The command they start stands elsewhere here; nothing else is changed."""
     text = open(os.path.join(ROOT, "packaging", unit)).read()

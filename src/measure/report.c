@@ -17,26 +17,21 @@ enum { REVERSALS = 64, AGREEMENTS = 256 };
 
 static const char *const uses[] = {"file", "web", "raw"};
 
-/* Whether a cell's metric is the first one of its workload from its vantage. */
-static bool begins_workload(const struct row *row, const struct row *before)
+static void print_pair(struct table *table, struct table *cost, const struct row *row)
 {
-	return !before || strcmp(before->workload, row->workload) ||
-	       strcmp(before->vantage, row->vantage);
-}
-
-/* What a workload costs the host, below its metrics. */
-static void print_cost(struct table *cost, const char *unit)
-{
+	if (table)
+		table_print(table, stdout);
 	if (!cost)
 		return;
-	printf("CPU of the host, us a %s\n", unit);
+	printf("CPU of the host, us a %s\n", row->work_unit);
 	table_print(cost, stdout);
 }
 
+/* The CPU of a repetition is the same for all its metrics, so it stands below the first one. */
 static void print_cells(const struct cells *cells)
 {
 	struct table *table = NULL, *cost = NULL;
-	const struct row *last = NULL, *of_cost = NULL;
+	const struct row *last = NULL, *workload = NULL;
 
 	for (size_t i = 0; i < cells->count; i++) {
 		const struct cell *cell = &cells->list[i];
@@ -45,20 +40,18 @@ static void print_cells(const struct cells *cells)
 
 		if (!*row->metric)
 			continue;
-		if (begins_workload(row, last) || strcmp(last->metric, row->metric)) {
-			if (table)
-				table_print(table, stdout);
-			if (begins_workload(row, last)) {
-				print_cost(cost, of_cost ? of_cost->work_unit : "");
-				cost = *row->work_unit ? table_new("subject|network|>MiB|>guest|"
-								   ">client")
-						       : NULL;
-				of_cost = row;
-			}
+		if (!last || strcmp(last->workload, row->workload) ||
+		    strcmp(last->metric, row->metric) || strcmp(last->vantage, row->vantage)) {
+			print_pair(table, cost, last);
+			if (!workload || strcmp(workload->workload, row->workload))
+				workload = row;
+			cost = *row->work_unit && !strcmp(workload->metric, row->metric)
+				       ? table_new("subject|network|>MiB|>guest|>client")
+				       : NULL;
 			printf("\n%s, %s, %s (%s)\n", row->workload, row->vantage, row->metric,
 			       row->unit);
-			table = table_new("subject|network|>MiB|>mean|>95 % from|>to|>sd|"
-					  ">n|>out|holes");
+			table = table_new("subject|network|>MiB|>mean|>95 % from|>to|>sd|>n|>out|"
+					  "holes");
 			last = row;
 		}
 		if (cell->failed)
@@ -68,13 +61,11 @@ static void print_cells(const struct cells *cells)
 				  row->network, row->memory, cell->mean.middle, cell->mean.low,
 				  cell->mean.high, cell->deviation, cell->count, cell->outliers,
 				  holes);
-		if (cost && !strcmp(row->metric, of_cost->metric))
+		if (cost)
 			table_row(cost, "%s|%s|%u|%.4g|%.4g", row->subject, row->network,
 				  row->memory, cell->guest_cpu * 1e6, cell->client_cpu * 1e6);
 	}
-	if (table)
-		table_print(table, stdout);
-	print_cost(cost, of_cost ? of_cost->work_unit : "");
+	print_pair(table, cost, last);
 }
 
 static void print_holes(const struct cells *cells)

@@ -47,7 +47,9 @@ def test_down_after_the_supervisor_was_killed():
 @pytest.mark.parametrize("words", [
     ["lab"], ["lab", "fly"], ["lab", "up", "-n", "0"], ["lab", "up", "--server", "iis"],
     ["lab", "up", "--name", "a-b"], ["lab", "up", "--root", "/nowhere"], ["lab", "up", "left", "over"],
-    ["lab", "exec", "client"], ["lab", "down", "--name", "../etc"], ["lab", "up", "--delay", "soon"]])
+    ["lab", "exec", "client"], ["lab", "down", "--name", "../etc"], ["lab", "up", "--delay", "soon"],
+    ["lab", "up", "--host", "cloud"], ["lab", "up", "--host", "qemu", "--kernel", "/dev/null"],
+    ["lab", "up", "--host", "qemu", "--server", "squid"], ["lab", "up", "--kernel", "/boot/vmlinuz"]])
 def test_wrong_usage_is_one_line(words):
     done = run(*words, check=False)
     assert done.returncode == 2

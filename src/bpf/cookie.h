@@ -13,6 +13,10 @@
  * overtakes it, and may look like a request because a client uploads one, is not taken for it.
  * Options in TSecr are outside the MAC: a client that changes them fools only itself.
  *
+ * The number of the front that made it is added to the MAC (COOKIE_FRONT). Whoever checks it sees
+ * by how much the MAC is off, which costs nothing, and knows whether it has sent this SYN-ACK
+ * itself; for N fronts a guess is right N times as often.
+ *
  * A slot is 256 s long, and this one's and the last one's cookies are good: a cookie lives 256 to
  * 512 seconds. For COOKIE_SKEW_S at a slot's end the next one's are good too, for fronts whose
  *clocks differ. Time is the cluster's (CLOCK_BOOTTIME and an offset), the same on all fronts. A
@@ -32,6 +36,10 @@
 #define COOKIE_TS_BITS	   5
 #define COOKIE_TS_MASK	   ((1u << COOKIE_TS_BITS) - 1)
 #define COOKIE_WSCALE_NONE 15
+
+/* What a front adds to its cookies; bits of the MAC in both forms. */
+#define COOKIE_FRONT_SHIFT   8
+#define COOKIE_FRONT(number) ((__u32)(number) << COOKIE_FRONT_SHIFT)
 
 /* MSS values that a cookie can carry, ascending: a client's is rounded down to one. 536 and 1220
  * are the least that a socket can be built with (IPv4, IPv6); 1452 and 1432 are PPPoE's, 1440
@@ -125,10 +133,10 @@ INLINE __u32 cookie_join(__u32 mac, __u32 data)
 	return (mac & ~mask) | (data & mask);
 }
 
-/* The sequence number of the SYN-ACK for a SYN with these options. `mss` is what the client offers,
- * or the default where it offers none (536, 1220); below 536 nothing fits and the caller has
- * refused. `key` is the one in force (struct cluster's words are laid out alike), `now_ns` cluster
- * time. */
+/* The sequence number of the SYN-ACK for a SYN with these options, without COOKIE_FRONT. `mss` is
+ * what the client offers, or the default where it offers none (536, 1220); below 536 nothing fits
+ * and the caller has refused. `key` is the one in force (struct cluster's words are laid out
+ * alike), `now_ns` cluster time. */
 INLINE __u32 cookie_make(const struct flow_key *flow, const struct tcp_options *options, __u32 isn,
 			 __u32 mss, const struct siphash_key *key, __u64 now_ns)
 {
@@ -156,13 +164,25 @@ INLINE __u32 cookie_tsval_again(__u32 tsecr, __u32 now_ms)
 	return (__s32)(tsval - now_ms) > 0 ? tsval - (1u << COOKIE_TS_BITS) : tsval;
 }
 
+/* 1 + the number of the front that added it to the cookie whose MAC would be `mac`; 0: none of
+ * `fronts` did. */
+INLINE int cookie_front(__u32 cookie, __u32 mac, __u32 data, __u32 fronts)
+{
+	__u32 off = cookie - cookie_join(mac, data);
+
+	return off & ((1u << COOKIE_FRONT_SHIFT) - 1) || off >> COOKIE_FRONT_SHIFT >= fronts
+		       ? 0
+		       : 1 + (off >> COOKIE_FRONT_SHIFT);
+}
+
 /* Is `cookie` (ack - 1 of the client's first segments) one that this cluster made? `seen` holds the
  * options of the segment in hand: whether it has timestamps and its tsecr are used. Fills `out`
- * with what the SYN offered (mss always set) and returns 1, or returns 0. `key_count` keys are
- * tried, the one of `epoch` first. */
+ * with what the SYN offered (mss always set) and returns 1 + the number of the front that made it,
+ * below `fronts`, or returns 0. `key_count` keys are tried, the one of `epoch` first. */
 INLINE int cookie_check(const struct flow_key *flow, __u32 isn, __u32 cookie,
 			const struct tcp_options *seen, const struct siphash_key keys[2],
-			__u32 epoch, __u32 key_count, __u64 now_ns, struct tcp_options *out)
+			__u32 epoch, __u32 key_count, __u32 fronts, __u64 now_ns,
+			struct tcp_options *out)
 {
 	int timestamps = !!(seen->seen & TCP_OPTION_TIMESTAMPS);
 	__u32 mask = timestamps ? 0xf : 0xff;
@@ -177,10 +197,13 @@ INLINE int cookie_check(const struct flow_key *flow, __u32 isn, __u32 cookie,
 
 		if (i && key_count < 2)
 			break;
-		good = !((cookie_mac(flow, key, slot, isn, data) ^ cookie) & ~mask) ||
-		       !((cookie_mac(flow, key, slot - 1, isn, data) ^ cookie) & ~mask) ||
-		       (ahead != slot &&
-			!((cookie_mac(flow, key, ahead, isn, data) ^ cookie) & ~mask));
+		good = cookie_front(cookie, cookie_mac(flow, key, slot, isn, data), data, fronts);
+		if (!good)
+			good = cookie_front(cookie, cookie_mac(flow, key, slot - 1, isn, data),
+					    data, fronts);
+		if (!good && ahead != slot)
+			good = cookie_front(cookie, cookie_mac(flow, key, ahead, isn, data), data,
+					    fronts);
 	}
 	if (!good)
 		return 0;
@@ -201,7 +224,7 @@ INLINE int cookie_check(const struct flow_key *flow, __u32 isn, __u32 cookie,
 		out->wscale = wscale;
 		out->seen |= TCP_OPTION_WSCALE;
 	}
-	return 1;
+	return good;
 }
 
 #endif

@@ -213,13 +213,13 @@ SUBPROGRAM int ask_on(struct xdp_md *ctx, __u32 at)
 	return action;
 }
 
-/* A node's CONFIRM, or the RETURN that it was asked for, of a flow that isn't known here: makes the
- * entry of it. 1: it is known now, and the sender is its owner. */
+/* A node's CONFIRM, or the RETURN that it was asked for, of a flow that isn't known here, or better
+ * known there: makes the entry of it. 1: it is known now, and the sender is its owner. */
 SUBPROGRAM int ask_found(struct front_work *work)
 {
 	const struct baton_header *header;
 	const struct segment *segment;
-	struct front_flow *flow;
+	struct front_flow *flow, *known;
 
 	if (!work)
 		return 0;
@@ -230,6 +230,9 @@ SUBPROGRAM int ask_found(struct front_work *work)
 	      work->question.left_generation != net32(header->generation))))
 		return 0;
 	segment = &work->segment;
+	known = bpf_map_lookup_elem(&flows, &segment->key);
+	if (known && before(net32(header->generation), owner_of(owner_load(known)).generation))
+		return 0;
 	flow = (struct front_flow *)work->fresh;
 	__builtin_memset(flow, 0, sizeof(*flow));
 	flow->owner.generation = net32(header->generation);
@@ -255,7 +258,8 @@ SUBPROGRAM int ask_found(struct front_work *work)
 	flow->options = header->options;
 	flow->service = work->service.id;
 	flow->handoffs = 1;
-	if (bpf_map_update_elem(&flows, &segment->key, flow, BPF_NOEXIST))
+	/* An entry that is here is outdated, and goes. */
+	if (bpf_map_update_elem(&flows, &segment->key, flow, known ? BPF_EXIST : BPF_NOEXIST))
 		return 0;
 	bpf_map_delete_elem(&asked, &segment->key);
 	count(FRONT_COUNT_ASKED_FOUND);

@@ -13,6 +13,7 @@
 #ifndef BATON_BPF_FRONT_FLOW_H
 #define BATON_BPF_FRONT_FLOW_H
 
+#include "bpf/front_elsewhere.h"
 #include "bpf/front_slow.h"
 #include "bpf/front_source.h"
 #include "bpf/front_syn.h"
@@ -447,12 +448,19 @@ SUBPROGRAM int flow_known(struct xdp_md *ctx)
 		/* Perhaps a new connection from the same port. */
 		switch (syn_first(ctx, work, &action)) {
 		case 1:
-			return service_find(work, IPPROTO_TCP) ? FLOW_BEGINS : XDP_DROP;
+			if (!service_find(work, IPPROTO_TCP))
+				return XDP_DROP;
+			return flow_older(work, here) ? FLOW_ASKS : FLOW_BEGINS;
 		case 0:
 			return action;
 		}
 		if (flow_follows(work, here))
 			return FLOW_FOLLOWS;
+		/* Or one from there that another front has begun. */
+		if ((tombstone || owner.state == FRONT_OPEN) && owner.state != FRONT_LOST &&
+		    segment->flags & TCP_ACK && !(segment->flags & TCP_RST) &&
+		    flow_outdated(here, first))
+			return service_find(work, IPPROTO_TCP) ? FLOW_ASKS : XDP_DROP;
 	}
 	if (tombstone && owner.state != FRONT_LOST) {
 		count(FRONT_COUNT_REPLAYS);
@@ -474,6 +482,8 @@ SUBPROGRAM int flow_known(struct xdp_md *ctx)
 		if (!segment->length && segment->flags == TCP_ACK &&
 		    flow_quiet(&segment->key, flow))
 			return XDP_DROP;
+		if (flow_outdated(here, first))
+			return service_find(work, IPPROTO_TCP) ? FLOW_ASKS : XDP_DROP;
 		bpf_spin_lock(&flow->lock);
 		if (flow->owner.node == owner.node)
 			flow->owner.state = FRONT_LOST;
@@ -558,24 +568,6 @@ SUBPROGRAM int flow_revive(struct xdp_md *ctx)
 	if (counters)
 		counters->away++;
 	return send_wrapped(ctx, node);
-}
-
-/* 1 if nodes may have flows that this front knows nothing of. */
-INLINE int flow_may_be_elsewhere(const struct cluster *here)
-{
-	return here->ask_per_tick && (here->ask_always || cluster_now(here) - here->began_ns <
-								  here->idle_s * 1000000000ull);
-}
-
-/* 1 if the first data in hand, whose cookie is good, may be of a flow that another front, or this
- * one before it forgot all, has handed over: its SYN-ACK is older than the table. */
-INLINE int flow_older(const struct front_work *work, const struct cluster *here)
-{
-	if (!flow_may_be_elsewhere(here) ||
-	    cluster_now(here) - here->began_ns > COOKIE_LIFE_MAX_S * 1000000000ull)
-		return 0;
-	return !(work->offered.seen & TCP_OPTION_TIMESTAMPS) ||
-	       before(work->offered.tsecr, clock_ms(here->began_ns));
 }
 
 /* A segment of no flow, to work->service. Returns as flow_known does, or FLOW_ASKS. */

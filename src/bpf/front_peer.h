@@ -163,6 +163,15 @@ SUBPROGRAM int peer_ask(struct xdp_md *ctx, __u32 at)
 	return send_wrapped(ctx, work->asker);
 }
 
+/* The entry, if it is still as `owner` says, has an owner that can't go on. */
+INLINE void peer_lose(struct front_flow *flow, const struct front_owner *owner)
+{
+	bpf_spin_lock(&flow->lock);
+	if (flow->owner_word == *(const __u64 *)owner)
+		flow->owner.state = FRONT_LOST;
+	bpf_spin_unlock(&flow->lock);
+}
+
 /* A segment came to a node that hasn't its flow. It goes to the owner; if the owner itself has
  * forgotten a flow that it had, nobody can go on with it. */
 INLINE int peer_astray(struct xdp_md *ctx, struct front_work *work, const struct cluster *here,
@@ -175,13 +184,17 @@ INLINE int peer_astray(struct xdp_md *ctx, struct front_work *work, const struct
 	if (owner.state == FRONT_LOST || flow_tombstone(&owner, now - flow->seen))
 		goto drop;
 	if (owner.node == net16(work->header.sender)) {
+		if (work->header.flags & net16(BATON_FLAG_ELSEWHERE) &&
+		    !before(net32(work->header.generation), owner.generation)) {
+			/* The client's next segment asks where it is now. */
+			peer_lose(flow, &owner);
+			count(FRONT_COUNT_OUTDATED);
+			goto drop;
+		}
 		if (owner.generation == net32(work->header.generation))
 			goto drop; /* it remembers that the flow is over */
 		if (owner.flags & FRONT_CONFIRMED) {
-			bpf_spin_lock(&flow->lock);
-			if (flow->owner_word == *(__u64 *)&owner)
-				flow->owner.state = FRONT_LOST;
-			bpf_spin_unlock(&flow->lock);
+			peer_lose(flow, &owner);
 			count(FRONT_COUNT_FORGOTTEN);
 			goto drop;
 		}
@@ -222,7 +235,8 @@ SUBPROGRAM int peer_message(struct xdp_md *ctx, __u32 at, __u32 length)
 			return PEER_ANSWERS;
 	}
 	flow = bpf_map_lookup_elem(&flows, &work->segment.key);
-	if (!flow) {
+	/* What has a question's number may know better than an entry that is here. */
+	if (!flow || (header->load && header->type != BATON_ASK)) {
 		if (header->type == BATON_HAS_NOT && work->segment.ip_length == length)
 			return PEER_HAS_NOT;
 		if (header->type == BATON_CONFIRM && ask_found(work))
@@ -230,6 +244,8 @@ SUBPROGRAM int peer_message(struct xdp_md *ctx, __u32 at, __u32 length)
 		if (header->type == BATON_RETURN && work->segment.ip_length == length &&
 		    ask_found(work))
 			return PEER_RETURNS;
+	}
+	if (!flow) {
 		count(FRONT_COUNT_NO_FLOW);
 		return XDP_DROP;
 	}

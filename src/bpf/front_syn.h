@@ -69,7 +69,8 @@ SUBPROGRAM int syn_answer(struct xdp_md *ctx)
 	now = cluster_now(here);
 	answer->seq =
 		cookie_make(&work->segment.key, &work->seen, work->segment.seq, mss,
-			    (const struct siphash_key *)here->cookie_keys[here->epoch & 1], now);
+			    (const struct siphash_key *)here->cookie_keys[here->epoch & 1], now) +
+		COOKIE_FRONT(here->self & (FRONTS_MAX - 1));
 	answer->ack = work->segment.seq + 1;
 	answer->flags = TCP_SYN | TCP_ACK;
 	answer->window = ANSWER_WINDOW;
@@ -102,21 +103,24 @@ SUBPROGRAM int syn_answer(struct xdp_md *ctx)
 	return answer_send(ctx);
 }
 
-/* 1 if the connection that begins behind the client's sequence number `isn` has the cookie
- * `cookie`; work->offered then says what its SYN offered. work->seen has been read. `lives`: by the
- * clock of so many longest lives of a cookie ago. */
+/* Not 0 if the connection that begins behind the client's sequence number `isn` has the cookie
+ * `cookie`; work->offered then says what its SYN offered, and work->made_by which front answered
+ * it. work->seen has been read. `lives`: by the clock of so many longest lives of a cookie ago. */
 SUBPROGRAM int syn_began(__u32 isn, __u32 cookie, __u32 lives)
 {
 	struct front_work *work = work_area();
 	struct cluster *here = cluster_here();
 	__u64 now;
+	int began;
 
 	if (!work || !here)
 		return 0;
 	now = cluster_now(here) - lives * (COOKIE_LIFE_MAX_S * 1000000000ull);
-	return cookie_check(&work->segment.key, isn, cookie, &work->seen,
-			    (const struct siphash_key *)here->cookie_keys, here->epoch,
-			    here->key_count, now, &work->offered);
+	began = cookie_check(&work->segment.key, isn, cookie, &work->seen,
+			     (const struct siphash_key *)here->cookie_keys, here->epoch,
+			     here->key_count, here->front_count ?: 1, now, &work->offered);
+	work->made_by = began - 1;
+	return began;
 }
 
 enum {

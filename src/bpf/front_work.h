@@ -111,6 +111,7 @@ struct front_work {
 	struct rule_search rules;
 	struct service service;
 	__u32 loaded;
+	__u32 made_by;		       /* syn_began: number of the front that sent the SYN-ACK */
 	__u32 reason;		       /* enum place_reason */
 	__u16 asker, ask_flags;	       /* node that asks, 0 none; enum place_query_flags */
 	__u32 alone;		       /* of the asker, as in struct place_query */

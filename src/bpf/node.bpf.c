@@ -63,6 +63,16 @@ enum {
 	CWND_MAX = 1024,
 };
 
+/* A bare segment of a flow that isn't here. */
+INLINE int bare_astray(struct __sk_buff *skb, struct work *work, const struct held *flow)
+{
+	struct cluster *cluster = cluster_here();
+
+	if (!cluster)
+		return TC_ACT_SHOT;
+	return send_astray(skb, work, flow, send_came_from(skb, cluster, flow ? flow->front : 0));
+}
+
 /* A bare segment to one of our services. */
 SUBPROGRAM int bare_in(struct __sk_buff *skb)
 {
@@ -80,14 +90,14 @@ SUBPROGRAM int bare_in(struct __sk_buff *skb)
 	}
 	flow = bpf_map_lookup_elem(&held, &work->segment.key);
 	if (!flow)
-		return send_astray(skb, work, NULL);
+		return bare_astray(skb, work, NULL);
 	switch (owner_state(flow->owner)) {
 	case HELD_OPEN:
 		break;
 	case HELD_LEFT:
 		if (work->segment.seq == flow->moved_seq && work->segment.length)
 			return move_again(skb, work, flow, 0);
-		return send_astray(skb, work, flow);
+		return bare_astray(skb, work, flow);
 	case HELD_OVER: {
 		/* The last words of a closed connection, which its TIME_WAIT answers. */
 		__u32 state = socket_ask(skb);

@@ -163,9 +163,30 @@ INLINE int send_strip(struct __sk_buff *skb, __u32 room, __u32 protocol)
 
 enum { ASTRAY_PER_MS = 32 }; /* segments a CPU sends back to the front in a millisecond at most */
 
-/* A bare segment of a flow that isn't here: what is in it belongs to somebody, the front knows to
- * whom. Never to the stack, which would reset a connection that lives elsewhere. */
-INLINE int send_astray(struct __sk_buff *skb, struct work *work, const struct held *flow)
+/* The number of the front that sent the frame in hand, by its source address; `otherwise` if it
+ * came through a router. */
+INLINE __u32 send_came_from(struct __sk_buff *skb, const struct cluster *cluster, __u32 otherwise)
+{
+	__u32 high;
+	__u16 low;
+
+	if (bpf_skb_load_bytes(skb, 6, &high, 4) || bpf_skb_load_bytes(skb, 10, &low, 2))
+		return otherwise;
+	for (__u32 i = 0; i < FRONTS_MAX; i++) {
+		const struct node_entry *front = &cluster->fronts[i];
+
+		if (front->reachable && *(const __u32 *)front->mac == high &&
+		    *(const __u16 *)(front->mac + 4) == low)
+			return i;
+	}
+	return otherwise;
+}
+
+/* A bare segment of a flow that isn't here: what is in it belongs to somebody, front `number`, from
+ * which it came, knows to whom; or other fronts do, if the flow was last handed over by one. Never
+ * to the stack, which would reset a connection that lives elsewhere. */
+INLINE int send_astray(struct __sk_buff *skb, struct work *work, const struct held *flow,
+		       __u32 number)
 {
 	struct cluster *cluster = cluster_here();
 	__u32 now_ms = bpf_ktime_get_coarse_ns() / 1000000;
@@ -182,8 +203,9 @@ INLINE int send_astray(struct __sk_buff *skb, struct work *work, const struct he
 	}
 	work->astray_count++;
 	count(NODE_COUNT_ASTRAY);
-	send_header(work, cluster, flow, BATON_ASTRAY, 0);
-	return send_wrapped(skb, flow ? flow->front : 0);
+	send_header(work, cluster, flow, BATON_ASTRAY,
+		    flow && flow->front != number ? BATON_FLAG_ELSEWHERE : 0);
+	return send_wrapped(skb, number);
 }
 
 #endif

@@ -269,6 +269,7 @@ INLINE int take_confirm(struct __sk_buff *skb, struct work *work, struct held *f
 /* A segment of a handoff that has been taken: a later one of the client's, or a repeat. */
 INLINE int take_again(struct __sk_buff *skb, struct work *work, struct held *flow, __u32 state)
 {
+	__u32 front = net16(work->header.sender) & (FRONTS_MAX - 1);
 	__u32 socket, now_ms;
 	int wanted;
 
@@ -277,7 +278,7 @@ INLINE int take_again(struct __sk_buff *skb, struct work *work, struct held *flo
 		if (!before(flow->moved_seq, work->segment.seq))
 			return move_again(skb, work, flow, 0);
 		/* Sent before the front knew: it belongs to the next owner. */
-		return take_strip(skb, work) ? TC_ACT_SHOT : send_astray(skb, work, flow);
+		return take_strip(skb, work) ? TC_ACT_SHOT : send_astray(skb, work, flow, front);
 	}
 	if (state == HELD_MUTED)
 		return TC_ACT_SHOT;
@@ -313,7 +314,8 @@ INLINE int take_again(struct __sk_buff *skb, struct work *work, struct held *flo
 }
 
 /* 1 if the flow's socket could have the segment in hand for its next one: within 16 MB of what it
- * expects, and acknowledging nothing that it never sent. */
+ * expects, and acknowledging nothing that it never wrote. (Not snd_nxt: the kernel raises that
+ * behind sending, and an answer's acknowledgement may be here by then.) */
 INLINE int take_plausible(struct __sk_buff *skb, struct work *work)
 {
 	const struct segment *segment = &work->segment;
@@ -323,7 +325,7 @@ INLINE int take_plausible(struct __sk_buff *skb, struct work *work)
 	if (!state || state == TCP_LISTEN ||
 	    segment->seq - socket->rcv_nxt + (1u << 24) >= 1u << 25)
 		return 0;
-	return state == TCP_TIME_WAIT || socket->snd_nxt - segment->ack < 1u << 29;
+	return state == TCP_TIME_WAIT || socket->write_seq - segment->ack < 1u << 29;
 }
 
 /* A front that doesn't know the flow of the segment in hand asks whether it is here. */
@@ -410,6 +412,7 @@ SUBPROGRAM int take_wrapped(struct __sk_buff *skb)
 	struct baton_header *header;
 	struct service *service;
 	struct held *flow;
+	__u32 front;
 	__u64 owner;
 	__s32 age;
 
@@ -446,7 +449,11 @@ SUBPROGRAM int take_wrapped(struct __sk_buff *skb)
 		return take_new(skb, work, service, flow, owner);
 	if (age < 0) {
 		count(NODE_COUNT_STALE);
-		return TC_ACT_SHOT;
+		/* A front that has slept meanwhile is told so. */
+		front = net16(header->sender) & (FRONTS_MAX - 1);
+		if (front == flow->front || take_strip(skb, work))
+			return TC_ACT_SHOT;
+		return send_astray(skb, work, flow, front);
 	}
 	return take_again(skb, work, flow, owner_state(owner));
 }

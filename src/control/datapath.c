@@ -735,9 +735,11 @@ int datapath_publish(struct datapath *datapath, const struct registry *registry)
 	}
 	datapath->cluster.port = htons((uint16_t)registry->port);
 	datapath->cluster.idle_s = (__u32)(registry->idle / NS_PER_S);
+	datapath->cluster.front_count = 0;
 	for (int i = 0; i < FRONTS_MAX; i++) {
 		struct node_entry *front = &datapath->cluster.fronts[i];
 
+		datapath->cluster.front_count += !address_is_zero(&registry->fronts[i]);
 		if (!address_equal(&front->address, &registry->fronts[i])) {
 			memset(front, 0, sizeof(*front));
 			front->address = registry->fronts[i];

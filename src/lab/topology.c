@@ -21,6 +21,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define ROUTER	"10.77.0.9"
+#define ROUTER6 "fd77::9"
+
 enum { NETNS_ROOM = 80 };
 
 char *topology_netns(const struct topology *topology, const char *host, char *text, size_t room)
@@ -293,22 +296,32 @@ static int add_host(const struct topology *topology, const char *host, const cha
 	return error ? -1 : 0;
 }
 
-/* Addresses and ports decide about the way, not addresses alone. */
-static int hash_ports(void *context)
+/* In the router's namespace: it passes on, by addresses and ports. (It does not tell clients that
+ * the fronts are on their own link.) */
+static int pass_on(void *context)
 {
 	(void)context;
-	return set("ipv4/fib_multipath_hash_policy", "1") ||
+	return set("ipv4/ip_forward", "1") || set("ipv6/conf/all/forwarding", "1") ||
+	       set("ipv4/conf/all/send_redirects", "0") ||
+	       set("ipv4/conf/eth0/send_redirects", "0") ||
+	       set("ipv4/fib_multipath_hash_policy", "1") ||
 	       set("ipv6/fib_multipath_hash_policy", "1");
 }
 
-/* The client's ways to the VIP, one by each front, as a router would have them. */
+/* IPv6 has no setting against sending them. */
+static int ignore_redirects(void *context)
+{
+	(void)context;
+	return set("ipv6/conf/eth0/accept_redirects", "0");
+}
+
+/* The router's ways to the VIP, one by each front, and the client's by the router. */
 static int share_out(const struct topology *topology)
 {
 	struct buffer lines = BUFFER_EMPTY;
 	char netns[NETNS_ROOM], address[32];
 	int error;
 
-	topology_netns(topology, "client", netns, sizeof(netns));
 	buffer_text(&lines, "route add " LAB_VIP "/32");
 	for (unsigned int i = 1; i <= topology->fronts; i++)
 		buffer_format(&lines, " nexthop via %s", topology_front_address(i, address));
@@ -316,9 +329,18 @@ static int share_out(const struct topology *topology)
 	for (unsigned int i = 1; i <= topology->fronts; i++)
 		buffer_format(&lines, " nexthop via %s", topology_front_address6(i, address));
 	buffer_text(&lines, "\n");
+	topology_netns(topology, "router", netns, sizeof(netns));
 	error = ip_batch(netns, &lines);
+	if (!error)
+		error = process_within(netns, pass_on, NULL);
+	buffer_clear(&lines);
+	buffer_text(&lines, "route add " LAB_VIP "/32 via " ROUTER "\nroute add " LAB_VIP6
+			    "/128 via " ROUTER6 "\n");
+	topology_netns(topology, "client", netns, sizeof(netns));
+	if (!error)
+		error = ip_batch(netns, &lines);
 	buffer_release(&lines);
-	return error ? error : process_within(netns, hash_ports, NULL);
+	return error ? error : process_within(netns, ignore_redirects, NULL);
 }
 
 int topology_up(const struct topology *topology)
@@ -374,7 +396,8 @@ int topology_up(const struct topology *topology)
 		if (add_host(topology, topology->extra->items[i], address, address6))
 			return -1;
 	}
-	if (topology->fronts > 1 && share_out(topology))
+	if (topology->fronts > 1 &&
+	    (add_host(topology, "router", ROUTER, ROUTER6) || share_out(topology)))
 		return -1;
 	return process_within(bridge, attach_pass, (void *)topology) ? -1 : 0;
 }

@@ -1,6 +1,6 @@
 /* The lab's network: hosts in network namespaces around one bridge.
  *
- *	client .0.1 ---+		frontN (N from 2) .0.(2+N)
+ *	client .0.1 ---+
  *	front  .0.2 ---+--- br0 (namespace "switch")
  *	origin .0.3 ---+
  *	nodeN .0.(10+N)+
@@ -13,10 +13,11 @@
  *server turns them.)
  *
  * The VIP, 10.77.0.100 and fd77::100, is on every node's lo and on the front's eth0; the front
- * alone answers ARP and neighbour solicitations for it. Where there are several fronts it is on
- * their lo too, nobody answers for it, and the client, which is its own router, has a route by each
- * front and shares connections out among them by their addresses and ports. Namespaces are called
- *baton-LAB-HOST. */
+ * alone answers ARP and neighbour solicitations for it. Namespaces are called baton-LAB-HOST.
+ *
+ * Of several fronts the second and further ones are .0.(2+N). Then the VIP is on the fronts' lo
+ * too and nobody answers for it: a router, .0.9, has a route to it by each front and shares the
+ * client's connections out among them by addresses and ports. */
 #ifndef BATON_LAB_TOPOLOGY_H
 #define BATON_LAB_TOPOLOGY_H
 

@@ -202,6 +202,8 @@ static void add_lines(const struct values *values, json_t *list)
 		return;
 	if (values_by_dns(values))
 		add_line(values, LAB_RESOLVER, 0, list);
+	else if (values->fronts > 1)
+		add_line(values, "router", 0, list);
 	for (unsigned int i = 1; i <= values->fronts && !values_by_dns(values); i++)
 		add_line(values, topology_front(i, host), 0, list);
 	for (unsigned int i = 1; i <= values->nodes; i++) {
@@ -436,11 +438,13 @@ static int run(const struct command *self, int argc, char **argv)
 		if (!state_name_good(values.extra.items[i]) || strlen(values.extra.items[i]) > 12 ||
 		    !strncmp(values.extra.items[i], "node", 4) ||
 		    !strncmp(values.extra.items[i], "front", 5) ||
-		    !strncmp(values.extra.items[i], "dispatcher", 10))
+		    !strncmp(values.extra.items[i], "dispatcher", 10) ||
+		    !strcmp(values.extra.items[i], "router"))
 			return misused(
 				"--extra %s: a host's name has letters, digits, '_' and '.', "
 				"at most 12, and "
-				"does not begin with 'node', 'front' or 'dispatcher'",
+				"does not begin with 'node', 'front' or 'dispatcher', and is not "
+				"'router'",
 				values.extra.items[i]);
 	if (values_by_dns(&values)) {
 		if (strcmp(values.forward, "direct") || values.relay || values.bare ||

@@ -90,8 +90,9 @@ struct cluster {
 	__u32 node_most;      /* the highest id of a node */
 	__u32 ask_per_tick;   /* questions that a CPU may ask in 67 ms; 0: none */
 	__u32 ask_per_source; /* of these for one client's address */
-	__u32 ask_always; /* other fronts have flows too; else only as long as a flow can be older
-			   * than the table: idle_s since began_ns */
+	__u32 ask_always;  /* other fronts have flows too; else only as long as a flow can be older
+			    * than the table: idle_s since began_ns */
+	__u32 front_count; /* how many there are; 0 as 1 */
 	/* Front and nodes: dispatchers on hosts of their own, which share the targets. None: the
 	 * front is the dispatcher. */
 	__u32 dispatcher_count;

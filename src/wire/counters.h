@@ -133,6 +133,7 @@ WIRE_SIZE(struct node_service_counters, 160);
 	X(ASTRAY, "astray", "segments that came back from a node that hasn't the flow")            \
 	X(ASTRAY_DROPPED, "astray_dropped", "of these, dropped: there was nowhere to send them")   \
 	X(FORGOTTEN, "forgotten", "flows reset because their owner has forgotten them")            \
+	X(OUTDATED, "outdated", "flows that had moved on through another front")                   \
 	X(ASKED, "who_has", "flows not known, for which the nodes were asked")                     \
 	X(ASKED_LIMITED, "who_has_limited", "of such flows, not asked for: too many at a time")    \
 	X(ASKED_FOUND, "who_has_found", "of those asked for, found")                               \

@@ -61,6 +61,8 @@ enum baton_flags {
 	BATON_FLAG_LATER = 32, /* no question: it follows one, and comes back behind the answer */
 	BATON_FLAG_RETURNED =
 		64, /* about what a node has returned undecided; `load` is that node */
+	/* ASTRAY: the flow has moved on through another front than the one that this goes to. */
+	BATON_FLAG_ELSEWHERE = 128,
 };
 
 /* One of these is in each question of a front's, and in its answer. */

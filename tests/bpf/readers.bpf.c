@@ -47,7 +47,7 @@ int readers(struct __sk_buff *skb)
 	hash = siphash_scratch(scratch, 0, length, &s);
 	sum = checksum_fold(checksum_scratch(scratch, 0, length, 0));
 	made = cookie_make(&flow, &options, isn, options.mss, &keys[0], now);
-	checked = cookie_check(&flow, isn, cookie, &options, keys, 0, 2, now, &offered);
+	checked = cookie_check(&flow, isn, cookie, &options, keys, 0, 2, 8, now, &offered);
 	return 0;
 }
 

@@ -122,7 +122,7 @@ static void check_readers(unsigned char *bytes, size_t length)
 			   &kernel->bss->keys[0], kernel->bss->now);
 	kernel->bss->cookie = random_below(&chance, 2) ? made : (__u32)random_next(&chance);
 	checked = cookie_check(&kernel->bss->flow, kernel->bss->isn, kernel->bss->cookie, &options,
-			       kernel->bss->keys, 0, 2, kernel->bss->now, &offered);
+			       kernel->bss->keys, 0, 2, 8, kernel->bss->now, &offered);
 	run(kernel->progs.readers, bytes, length);
 
 	assert_memory_equal(&kernel->bss->request, &request, sizeof(request));

@@ -36,13 +36,13 @@ class Clients:
         """Waits until every client has got fifty answers more."""
         goals = [count + 50 for count in self.answers]
         until(lambda: self.wrong or all(count >= goal for count, goal in zip(self.answers, goals)), "clients go on")
-        assert self.wrong == []
+        assert not self.wrong, self.wrong
 
     def stop(self):
         self.stopping.set()
         for thread in self.threads:
             thread.join()
-        assert self.wrong == []
+        assert not self.wrong, self.wrong
 
 
 def kill(lab, daemon):

@@ -2,7 +2,9 @@
 
 import contextlib
 import hashlib
+import os
 import random
+import signal
 import socket
 import subprocess
 import threading
@@ -10,7 +12,7 @@ import threading
 import pytest
 
 from faults import Clients
-from labs import PATIENCE, VIP, VIP6, Lab, targets_by_node, until, where
+from labs import PATIENCE, VIP, VIP6, Lab, targets_by_node, until
 
 SIZE = 1_000_000
 FRONTS = {"front": ("10.77.0.2", "fd77::2"), "front2": ("10.77.0.4", "fd77::4")}
@@ -22,8 +24,26 @@ def lab_with_two_fronts(tmp_path_factory):
     for i in range(4):
         (root / ("large%d" % i)).write_bytes(random.Random(i).randbytes(SIZE))
     lab = Lab("fronts", "--fronts", 2, "-n", 3, "--server", "nginx,nginx,node", "--root", root)
-    yield lab
-    lab.down()
+    try:
+        only_sums_at_node3(lab)
+        yield lab
+    finally:
+        lab.down()
+
+
+def only_sums_at_node3(lab):
+    """Its server, Node, reads uploads to their end, which nginx doesn't, but closes idle connections after 5 s."""
+    path = os.path.join(lab.run_folder, "baton.yaml")
+    with open(path) as file:
+        text = file.read()
+    with open(path, "w") as file:
+        file.write(text.replace("    port: 80\n", "    port: 80\n    nodes: [node1, node2]\n"
+                                "    pools: [{name: sums, policy: rr, nodes: [node3]}]\n"
+                                "    rules: [{path: /sum/, pool: sums}]\n", 1))
+    for front in FRONTS:
+        os.kill(lab.pids()[front], signal.SIGHUP)
+        until(lambda: lab.ask(daemon(front), command="where", url="http://%s/sum/1" % VIP)["node"] == "node3" and
+              known(lab, front), "the rule holds")
 
 
 def ip(lab, host, *words):
@@ -31,10 +51,10 @@ def ip(lab, host, *words):
 
 
 def route(lab, *fronts):
-    """The client's router knows ways to the VIP by these fronts only."""
+    """The router knows ways to the VIP by these fronts only."""
     for family, vip, which in (("-4", VIP + "/32", 0), ("-6", VIP6 + "/128", 1)):
         hops = [word for front in fronts for word in ("nexthop", "via", FRONTS[front][which])]
-        ip(lab, "client", family, "route", "replace", vip, *hops)
+        ip(lab, "router", family, "route", "replace", vip, *hops)
 
 
 def cable(lab, front, state):
@@ -88,16 +108,15 @@ class Download(threading.Thread):
 class Upload:
     """A request's body of which half is sent, and the rest later; its server answers with its sum."""
 
-    def __init__(self, lab, number, path):
+    def __init__(self, lab, number):
         self.body = random.Random(number).randbytes(400000)
         self.connection = lab.connect()
-        self.connection.request(path, "POST", ["Content-Length: %d" % len(self.body)])
+        self.connection.request("/sum/%d" % number, "POST", ["Content-Length: %d" % len(self.body)])
         self.connection.send(self.body[:200000])
 
     def end(self):
         self.connection.send(self.body[200000:])
         answer = self.connection.response()
-        self.connection.close()
         assert answer.body.decode().split() == [str(len(self.body)), hashlib.sha256(self.body).hexdigest()]
 
 
@@ -107,12 +126,11 @@ def everything(lab):
     happens to the fronts meanwhile must not be seen by any of them."""
     with lab.connect() as first:
         paths = targets_by_node(first)
-    nodes = ["node1", "node2"]  # node3's server doesn't keep idle connections for long
-    sums = [path for path in ("/sum/%d" % i for i in range(40)) if where(lab, path) == "node3"]
+    nodes = ["node1", "node2"]
     clients, downloads, uploads, idle = Clients(lab, 6), [], [], []
     try:
         downloads = [Download(lab, i) for i in range(16)]
-        uploads = [Upload(lab, i, sums[i]) for i in range(6)]
+        uploads = [Upload(lab, i) for i in range(6)]
         for i in range(24):
             idle.append(lab.connect(VIP6 if i % 4 == 3 else VIP))
             assert idle[-1].get(paths[nodes[i % 2]][0]).status == 200
@@ -153,3 +171,31 @@ def test_a_front_is_gone(lab, gone):
         cable(lab, gone, "up")
         until(lambda: known(lab, gone), "the front is back")
         route(lab, *FRONTS)
+
+
+def test_fronts_that_know_less_than_the_other(lab):
+    """The router changes its mind again and again while connections move between nodes: each front finds entries in
+    its table that the other one has made wrong meanwhile."""
+    before = {name: told(lab, name) for name in FRONTS}
+    with lab.connect() as first:
+        paths = targets_by_node(first)
+    nodes = ["node1", "node2"]
+    clients, idle = Clients(lab, 6), [lab.connect(VIP6 if i % 4 == 3 else VIP) for i in range(24)]
+    try:
+        served = {}
+        for turn in range(8):
+            route(lab, "front2" if turn % 2 else "front")
+            for i, connection in enumerate(idle):
+                for request in range(2):
+                    answer = connection.get(paths[nodes[(i + turn + request) % 2]][turn])
+                    assert answer.status == 200
+                    served.setdefault(i, set()).add(answer.node)
+            clients.go_on()
+        assert all(len(seen) > 1 for seen in served.values())
+    finally:
+        route(lab, *FRONTS)
+        for connection in idle:
+            connection.close()
+        clients.stop()
+    after = {name: told(lab, name) for name in FRONTS}
+    assert all(after[name]["outdated"] > before[name]["outdated"] for name in FRONTS)

@@ -67,8 +67,8 @@ static void round_trip(void **state)
 		now += random_below(&random, COOKIE_LIFE_MIN_S) * S;
 		/* Both keys are tried, whichever is in force; one alone only if it is the right. */
 		assert_true(cookie_check(&flow, isn, cookie, &seen, keys, epoch ^ (round >> 1 & 1),
-					 2, now, &out));
-		assert_true(cookie_check(&flow, isn, cookie, &seen, keys, epoch, 1, now, &out));
+					 2, 1, now, &out));
+		assert_true(cookie_check(&flow, isn, cookie, &seen, keys, epoch, 1, 1, now, &out));
 		assert_int_equal(out.seen, offered.seen | TCP_OPTION_MSS);
 		assert_int_equal(out.wscale, offered.wscale);
 		assert_in_range(out.mss, 536, mss);
@@ -93,10 +93,10 @@ static void life(void **state)
 
 		flow = some_flow(&random, 0);
 		cookie = cookie_make(&flow, &none, 9, 1460, &keys[0], now);
-		assert_true(cookie_check(&flow, 9, cookie, &none, keys, 0, 1,
+		assert_true(cookie_check(&flow, 9, cookie, &none, keys, 0, 1, 1,
 					 now + COOKIE_LIFE_MIN_S * S, &out));
 		/* A front whose clock is behind takes it too. */
-		assert_true(cookie_check(&flow, 9, cookie, &none, keys, 0, 1,
+		assert_true(cookie_check(&flow, 9, cookie, &none, keys, 0, 1, 1,
 					 now - COOKIE_SKEW_S * S, &out));
 	}
 	/* These are certain for this seed, not by chance: the run is the same every time. */
@@ -107,19 +107,19 @@ static void life(void **state)
 
 		flow = some_flow(&random, 1);
 		cookie = cookie_make(&flow, &none, 9, 1460, &keys[0], now);
-		assert_false(cookie_check(&flow, 9, cookie, &none, keys, 0, 1,
+		assert_false(cookie_check(&flow, 9, cookie, &none, keys, 0, 1, 1,
 					  now + COOKIE_LIFE_MAX_S * S, &out));
-		assert_false(cookie_check(&flow, 9, cookie, &none, keys, 1, 1, now, &out));
+		assert_false(cookie_check(&flow, 9, cookie, &none, keys, 1, 1, 1, now, &out));
 		assert_false(cookie_check(&flow, 9, cookie ^ 1u << random_below(&random, 32), &none,
-					  keys, 0, 1, now, &out));
+					  keys, 0, 1, 1, now, &out));
 		other = flow;
 		((unsigned char *)&other)[random_below(&random, sizeof(other))] ^=
 			1 << random_below(&random, 8);
-		assert_false(cookie_check(&other, 9, cookie, &none, keys, 0, 1, now, &out));
-		assert_false(cookie_check(&flow, 10, cookie, &none, keys, 0, 1, now, &out));
+		assert_false(cookie_check(&other, 9, cookie, &none, keys, 0, 1, 1, now, &out));
+		assert_false(cookie_check(&flow, 10, cookie, &none, keys, 0, 1, 1, now, &out));
 		/* One without timestamps isn't good for a segment that has them. */
 		none.seen = TCP_OPTION_TIMESTAMPS;
-		assert_false(cookie_check(&flow, 9, cookie, &none, keys, 0, 1, now, &out));
+		assert_false(cookie_check(&flow, 9, cookie, &none, keys, 0, 1, 1, now, &out));
 		none.seen = 0;
 	}
 }
@@ -136,8 +136,8 @@ static void guesses(void **state)
 	random_seed(&random, 6);
 	flow = some_flow(&random, 0);
 	for (int round = 0; round < 1000000; round++)
-		right += cookie_check(&flow, 9, random_next(&random), &none, keys, 0, 1, 1000 * S,
-				      &out);
+		right += cookie_check(&flow, 9, random_next(&random), &none, keys, 0, 1, 1,
+				      1000 * S, &out);
 	assert_in_range(right, 0, 2);
 }
 
@@ -162,11 +162,33 @@ static void classes(void **state)
 	}
 }
 
+/* Each front adds its number, and any of them sees whose a cookie is. */
+static void whose(void **state)
+{
+	struct tcp_options none = {0}, out;
+	struct random_state random;
+
+	(void)state;
+	random_seed(&random, 9);
+	for (int round = 0; round < 2000; round++) {
+		__u32 number = random_below(&random, 8), isn = random_next(&random), cookie;
+		struct flow_key flow = some_flow(&random, round & 2);
+		__u64 now;
+
+		now = (1000 + random_below(&random, 100000)) * S;
+		none.seen = round & 1 ? TCP_OPTION_TIMESTAMPS : 0;
+		cookie = cookie_make(&flow, &none, isn, 1460, &keys[0], now) + COOKIE_FRONT(number);
+		assert_int_equal(cookie_check(&flow, isn, cookie, &none, keys, 0, 1, 8, now, &out),
+				 1 + number);
+		assert_int_equal(out.mss, 1460);
+		assert_false(
+			cookie_check(&flow, isn, cookie, &none, keys, 0, 1, number, now, &out));
+	}
+}
+
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(round_trip),
-	cmocka_unit_test(life),
-	cmocka_unit_test(guesses),
-	cmocka_unit_test(classes),
+	cmocka_unit_test(round_trip), cmocka_unit_test(whose),	 cmocka_unit_test(life),
+	cmocka_unit_test(guesses),    cmocka_unit_test(classes),
 };
 
 UNIT_MAIN(tests)

@@ -203,6 +203,12 @@ int kernel_pin_maps(struct bpf_object *object, const char *directory)
 	return 0;
 }
 
+void kernel_pins_tidy(const char *directory)
+{
+	if (!kernel_pins_alive(directory))
+		kernel_pins_remove(directory);
+}
+
 int kernel_prepare(const char *const *needs, const char *pins, char why[512])
 {
 	int error;
@@ -211,8 +217,7 @@ int kernel_prepare(const char *const *needs, const char *pins, char why[512])
 	error = kernel_check(needs, why);
 	if (error)
 		return error;
-	if (!kernel_pins_alive(pins))
-		kernel_pins_remove(pins);
+	kernel_pins_tidy(pins);
 	error = kernel_pins_make(pins);
 	if (error)
 		snprintf(why, 512, "%s: %s; is a BPF file system mounted at /sys/fs/bpf?", pins,

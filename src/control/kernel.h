@@ -31,6 +31,10 @@ bool kernel_pins_alive(const char *directory);
  * directory that isn't there is no error. Returns 0 or -errno. */
 int kernel_pins_remove(const char *directory);
 
+/* Takes away what is pinned without a program that is attached: of a device that is gone, or of a
+ * start that failed. */
+void kernel_pins_tidy(const char *directory);
+
 /* What a daemon does before it loads its programs: kernel_listen, kernel_check, and the directory
  * for its pins, without those of a device that is gone. Returns 0, or -errno with one sentence in
  * `why`. */

@@ -282,8 +282,10 @@ static int run(struct front *front)
 	if (error)
 		return failed_errno(error, "%s", path);
 	error = front_attach(front, why);
-	if (error)
+	if (error) {
+		kernel_pins_tidy(front->pins);
 		return failed("%s", why);
+	}
 	front->registry = registry_new();
 	datapath_keys(front->datapath, &front->keys);
 	if (!datapath_was_ready(front->datapath))

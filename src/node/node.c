@@ -179,8 +179,10 @@ static int run(struct node *node)
 	if (error)
 		return failed_errno(error, "%s", path);
 	error = node_attach(node, why);
-	if (error)
+	if (error) {
+		kernel_pins_tidy(node->pins);
 		return failed("%s", why);
+	}
 	node->registry = registry_new();
 	datapath_keys(node->datapath, &node->keys);
 	node->neighbors = neighbors_new(&node->loop, on_hop, node);

@@ -1,0 +1,104 @@
+"""System calls of the daemons fail, one in each start: one line and exit 1, or the daemon goes on without it; nothing
+stays pinned but what is attached, and the next start succeeds."""
+
+import contextlib
+import glob
+import os
+import shutil
+import signal
+import subprocess
+
+import pytest
+
+from labs import BATON, ROOT, Lab, until
+
+SHIM = os.path.join(ROOT, "tests/fault/fail_nth.c")
+# Which of the calls fail, by kind: loading the front takes some 180 bpf() calls, filling its maps 4,000 more.
+CALLS = [("bpf", at) for at in (1, 75, 125, 170, 180, 1000)] + [("socket", at) for at in (1, 2, 4, 5)]
+
+
+@pytest.fixture(name="shim", scope="module")
+def compiled(tmp_path_factory):
+    path = str(tmp_path_factory.mktemp("shim") / "fail_nth.so")
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", path, SHIM, "-ldl"], check=True)
+    return path
+
+
+class Place:
+    """A second cluster's configuration, whose front is the lab's client and whose node is its first node."""
+
+    def __init__(self, lab):
+        self.lab, self.name = lab, lab.name + "x"
+        self.run_folder = os.path.join("/run/baton", self.name)
+        os.makedirs(self.run_folder, exist_ok=True)
+        with open(lab.run_folder + "/baton.yaml") as file:
+            text = file.read()
+        for old, new in (("name: %s\n" % lab.name, "name: %s\n" % self.name), ("10.77.0.2\n", "10.77.0.1\n"),
+                         ("fd77::2\"", "fd77::1\""), ("    http: 127.0.0.1:7780\n", ""), ("10.77.0.100", "10.77.0.150"),
+                         ("fd77::100", "fd77::150")):
+            assert old in text, old
+            text = text.replace(old, new)
+        self.file = self.run_folder + "/baton.yaml"
+        with open(self.file, "w") as file:
+            file.write(text)
+        self.pins = os.path.join("/sys/fs/bpf/baton", self.name, "front")
+
+    def words(self, *more):
+        return [BATON, "lab", "exec", "--name", self.lab.name, "client", "--", *more]
+
+    def start(self, *prefix):
+        """Starts the front until it answers or has ended, and ends it. Returns exit code and what it said."""
+        daemon = subprocess.Popen(self.words("env", *prefix, BATON, "front", "-n", "front", "-c", self.file),
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+        def settled():
+            if daemon.poll() is not None:
+                return True
+            done = subprocess.run([BATON, "status", "--name", self.name], capture_output=True)
+            return done.returncode == 0
+
+        try:
+            until(settled, "the daemon answers or ends")
+        finally:
+            if daemon.poll() is None:
+                daemon.send_signal(signal.SIGTERM)
+            said = daemon.communicate(timeout=30)[1]
+        return daemon.returncode, said
+
+    def detach(self):
+        done = subprocess.run(self.words(BATON, "front", "-n", "front", "-c", self.file, "--detach"), capture_output=True,
+                              text=True)
+        assert done.returncode == 0, done.stderr
+        assert not os.path.exists(self.pins)
+
+    def close(self):
+        with contextlib.suppress(AssertionError):
+            self.detach()
+        shutil.rmtree(self.run_folder, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            os.rmdir(os.path.dirname(self.pins))
+
+
+@pytest.fixture(name="place", scope="module")
+def second_cluster():
+    lab = Lab("calls", "-n", 1)
+    place = Place(lab)
+    yield place
+    place.close()
+    lab.down()
+
+
+@pytest.mark.parametrize("kind, at", CALLS)
+def test_the_front_says_it_or_goes_on(place, shim, kind, at):
+    code, said = place.start("LD_PRELOAD=" + shim, "FAIL_KIND=" + kind, "FAIL_AT=%d" % at)
+    errors = [line for line in said.splitlines() if line.startswith("baton: ")]
+    assert code in (0, 1), said
+    assert len(errors) == (code == 1), said
+    # Attached, or nothing at all.
+    assert not os.path.exists(place.pins) or glob.glob(place.pins + "/link_*"), os.listdir(place.pins)
+    place.detach()
+
+
+def test_nothing_fails_afterwards(place):
+    assert place.start()[0] == 0
+    place.detach()

@@ -155,6 +155,30 @@ static void last_words(const struct guest *guest, struct buffer *why)
 	buffer_release(&text);
 }
 
+/* Which signal ended one of the guest's programs: SIGKILL is what the kernel sends to who has more
+ * memory than the plan's host_memory leaves. The console closes a moment before its program has
+ * ended. */
+static void cause_of_death(struct guest *guest, struct buffer *why)
+{
+	uint64_t end = clock_now() + NS_PER_S;
+	bool found = false;
+
+	while (!found && clock_now() < end) {
+		for (int i = 0; i < SUBJECT_PIDS && !found; i++) {
+			int status;
+
+			if (!guest->pids[i] || waitpid(guest->pids[i], &status, WNOHANG) <= 0)
+				continue;
+			found = true;
+			guest->pids[i] = 0;
+			if (WIFSIGNALED(status))
+				buffer_format(why, ", by signal %d (%s)", WTERMSIG(status),
+					      strsignal(WTERMSIG(status)));
+		}
+		poll(NULL, 0, 10);
+	}
+}
+
 int subject_boot(struct guest *guest, struct buffer *why)
 {
 	const struct subject_kind *kind = subject_kind(guest->subject->kind);
@@ -173,11 +197,13 @@ int subject_boot(struct guest *guest, struct buffer *why)
 	error = console_await(&guest->console, guest->boot_timeout);
 	if (!error)
 		return 0;
-	if (error == -ETIMEDOUT)
+	if (error == -ETIMEDOUT) {
 		buffer_format(why, "did not boot within %lu s",
 			      (unsigned long)(guest->boot_timeout / NS_PER_S));
-	else
+	} else {
 		buffer_text(why, "ended before it was ready");
+		cause_of_death(guest, why);
+	}
 	last_words(guest, why);
 	return -1;
 }

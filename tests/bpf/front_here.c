@@ -80,6 +80,8 @@ static void headers_for_nodes_go_up(void **state)
 	settle();
 	for (unsigned int i = 0; i < sizeof(up); i++) {
 		frame.bytes[14 + 28 + 3] = up[i];
+		if (up[i] == BATON_ANSWER) /* with a handoff's flags it is one to a front */
+			run_put16(frame.bytes + 14 + 28 + offsetof(struct baton_header, flags), 0);
 		assert_int_equal(front_run(&frame, &out), XDP_PASS);
 		assert_int_equal(out.length, frame.length);
 		assert_memory_equal(out.bytes, frame.bytes, frame.length);

@@ -4,6 +4,7 @@ The backend here is as careless as applications get: it believes every header th
 writes what it was asked into its own head without a look at line ends, and answers each user with a page of theirs.
 """
 
+import collections
 import http.server
 import threading
 import urllib.parse
@@ -24,6 +25,7 @@ ROUNDS = 4  # by turns every node of three meets every kind of request
 
 class Careless(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    checks = collections.Counter()  # of health that came here, by the cache that passed them on: Squid does
 
     def answer(self, body, headers):
         self.send_response(200)
@@ -35,7 +37,10 @@ class Careless(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         path, _, query = self.path.partition("?")
         user = self.headers.get("Authorization", "nobody")
-        if path in PERSONAL:
+        if path == "/health":
+            self.answer(b"well", [("Cache-Control", "no-store")])
+            Careless.checks[self.headers.get("Via")] += 1
+        elif path in PERSONAL:
             self.answer(("the page of %s" % user).encode(),
                         [(name, value % user if "%" in value else value) for name, value in PERSONAL[path]])
         elif path == "/moved":
@@ -62,10 +67,14 @@ def caches(request):
             backend = http.server.ThreadingHTTPServer((BACKEND, PORT), Careless)
         backend.daemon_threads = True
         threading.Thread(target=backend.serve_forever, daemon=True).start()
-        # A Squid that found its origin away asks again some seconds later.
+        # A Squid that found its origin away asks again some seconds later, and the front has taken it out meanwhile.
         for node in ("node1", "node2", "node3"):
             until(lambda node=node: lab.exec(node, "curl", "-sf", "http://127.0.0.1/ready").returncode == 0,
                   "%s reaches its origin" % node)
+        if kind == "squid":
+            Careless.checks.clear()
+            until(lambda: sum(count > 1 for count in list(Careless.checks.values())) == 3, "the front has seen every Squid well")
+        until(lambda: all(node["state"] == "up" for node in lab.status()["nodes"]), "the nodes are in")
         yield lab
         backend.shutdown()
         backend.server_close()

@@ -162,6 +162,35 @@ static void write_front(json_t *front, struct buffer *text)
 			      json_number_value(count));
 }
 
+/* Of dispatchers on hosts of their own. */
+static void write_dispatchers(const json_t *dispatchers, struct buffer *text)
+{
+	static const struct {
+		const char *name, *type, *key, *help;
+	} metrics[] = {
+		{"baton_dispatcher_answers", "gauge", "answers",
+		 "1 while the dispatcher answers the front."},
+		{"baton_dispatcher_targets", "gauge", "targets", "Targets that it remembers."},
+		{"baton_dispatcher_asks_total", "counter", "asks",
+		 "Requests that it was asked about."},
+	};
+	const json_t *dispatcher;
+	size_t i;
+
+	for (size_t m = 0; m < sizeof(metrics) / sizeof(metrics[0]); m++) {
+		if (json_array_size(dispatchers))
+			head(text, metrics[m].name, metrics[m].type, metrics[m].help);
+		json_array_foreach (dispatchers, i, dispatcher) {
+			const json_t *value = json_object_get(dispatcher, metrics[m].key);
+
+			buffer_format(text, "%s{dispatcher=\"%s\"} %.17g\n", metrics[m].name,
+				      text_of(dispatcher, "name"),
+				      json_is_boolean(value) ? json_is_true(value)
+							     : json_number_value(value));
+		}
+	}
+}
+
 void metrics_write(const json_t *status, struct buffer *text)
 {
 	head(text, "baton_up", "gauge", "1 while the front's daemon answers.");
@@ -171,4 +200,5 @@ void metrics_write(const json_t *status, struct buffer *text)
 	write_front(json_object_get(status, "front"), text);
 	write_nodes(json_object_get(status, "nodes"), text);
 	write_services(json_object_get(status, "nodes"), text);
+	write_dispatchers(json_object_get(status, "dispatchers"), text);
 }

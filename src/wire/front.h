@@ -148,8 +148,8 @@ enum { QUESTIONS_MAX = 65536 };
 
 /* A repeat that comes sooner is the network's, not the client's: at most 0.13 s. */
 #define FRONT_REPEAT_TICKS 2
-/* A segment behind the first one goes to the dispatcher for so long: 2 s. */
-#define FRONT_QUESTION_TICKS FRONT_TICKS(2)
+/* A segment behind the first one goes to the dispatcher for so long: 10 s. */
+#define FRONT_QUESTION_TICKS FRONT_TICKS(10)
 
 struct front_question {
 	__u32 tick;	/* when it was asked */

@@ -97,4 +97,10 @@ def test_nothing_is_in_service_afterwards(lab):
         with lab.connect() as connection:
             connection.get("/t/%d" % number)
     until(lambda: all(node["load"]["in_service"] == 0 for node in lab.status()["nodes"]), "all nodes idle")
-    assert all(dispatcher["answers"] and dispatcher["nodes"] == NODES for dispatcher in lab.status()["dispatchers"])
+    assert all(dispatcher["nodes"] == NODES for dispatcher in lab.status()["dispatchers"])
+
+
+def test_metrics(lab):
+    text = lab.exec("front", "curl", "-s", "http://127.0.0.1:7780/metrics").stdout
+    for number in range(1, lab.dispatchers + 1):
+        assert 'baton_dispatcher_targets{dispatcher="dispatcher%d"}' % number in text

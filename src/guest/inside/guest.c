@@ -227,8 +227,11 @@ static int init(const char *address, const char *gateway, char *const program[])
 	mkdir("/dev/pts", 0755);
 	mkdir("/dev/shm", 01777);
 	mount("pts", "/dev/pts", "devpts", 0, NULL);
-	mount("run", "/run", "tmpfs", 0, "mode=755");
-	mount("tmp", "/tmp", "tmpfs", 0, "mode=1777");
+	/* A disk that was packed for a program may have what it needs there. */
+	if (!program[0]) {
+		mount("run", "/run", "tmpfs", 0, "mode=755");
+		mount("tmp", "/tmp", "tmpfs", 0, "mode=1777");
+	}
 	put("/proc/sys/kernel/printk", "1");
 	put("/proc/sys/vm/panic_on_oom", "0");
 	seed_random();

@@ -5,6 +5,7 @@
 #include "base/fail.h"
 #include "control/daemon.h"
 #include "control/interface.h"
+#include "control/kernel.h"
 #include "control/state.h"
 #include "control/target_clock.h"
 #include "wire/header.h"
@@ -192,8 +193,10 @@ static int run(struct dispatcher *dispatcher)
 	if (error)
 		return failed_errno(error, "%s", path);
 	error = dispatcher_attach(dispatcher, why);
-	if (error)
+	if (error) {
+		kernel_pins_tidy(dispatcher->pins);
 		return failed("%s", why);
+	}
 	dispatcher->registry = registry_new();
 	datapath_keys(dispatcher->datapath, &dispatcher->keys);
 	dispatcher->neighbors = neighbors_new(&dispatcher->loop, on_hop, dispatcher);

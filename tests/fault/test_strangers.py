@@ -258,6 +258,33 @@ def test_limits_of_one_client(lab):
         configure(lab, [])
 
 
+def test_limits_hold_in_a_flood(lab, wire):
+    """SYNs and made-up cookies from strangers, half of them denied: limits and lists do what they do without."""
+    limited, free = ("10.77.1.8", 0), ("10.77.1.7", 0)  # addresses that no other test has used up
+    request = b"GET /t/bad HTTP/1.1\r\nHost: x\r\n\r\n"
+    try:
+        configure(lab, ["source_connections: 5", "deny: [10.77.9.0/25]"])
+        before = fronts(lab)
+        held = [lab.connect(source=limited) for _ in range(5)]
+        for connection in held:
+            assert connection.get("/t/1").status == 200
+        for i in range(600):
+            source = "10.77.9.%d" % (i % 250 + 1)
+            wire(ipv4(tcp(source, 1024 + i, SYN, seq=i * 7919), source))
+            wire(ipv4(tcp(source, 1024 + i, ACK | PSH, i, i * 7919, request), source))
+            if i % 150 == 0:
+                assert refused(lab, limited)
+                with lab.connect(source=free) as other:
+                    assert other.get("/t/2").status == 200
+        for connection in held:
+            assert connection.get("/t/3").status == 200
+            connection.close()
+        after = fronts(lab)
+        assert all(after[counter] > before[counter] for counter in ("denied", "source_connections"))
+    finally:
+        configure(lab, [])
+
+
 def test_allow_and_deny(lab):
     def served_to(source):
         with lab.inside("client"), socket.socket() as plain:

@@ -7,7 +7,6 @@
 #define BATON_BPF_FRONT_PEER_H
 
 #include "bpf/front_ask.h"
-#include "bpf/front_question.h"
 #include "bpf/message.h"
 
 /* 1 if work->header is the owner's word in the flow's present generation; the lock is held. */
@@ -15,6 +14,37 @@ INLINE int peer_owns(const struct front_flow *flow, const struct baton_header *h
 {
 	return flow->owner.node == net16(header->sender) &&
 	       flow->owner.generation == net32(header->generation);
+}
+
+/* What a node has returned is asked about; `at` is where it begins in the frame. The header goes
+ * there and back, its sender's name meanwhile in `load`. */
+INLINE int question_returned(struct xdp_md *ctx, struct front_work *work, __u32 at)
+{
+	work->header.load = net32(net16(work->header.sender));
+	if (send_strip(ctx, work, at - ETHERNET_LENGTH))
+		return XDP_DROP;
+	count(FRONT_COUNT_QUESTIONS);
+	dispatcher_asked(work->dispatcher);
+	return flow_question(ctx, work, BATON_FLAG_RETURNED);
+}
+
+/* The answer in hand is about a connection's first data, which begins `at` bytes into the frame:
+ * makes it what came from the client. Returns FLOW_BEGINS, or what the program has to return. */
+INLINE int question_answered(struct xdp_md *ctx, struct front_work *work, __u32 at)
+{
+	const struct front_question *question = bpf_map_lookup_elem(&questions, &work->segment.key);
+	int action;
+
+	if (!question || question->seq != work->segment.seq || question->ack != work->segment.ack ||
+	    bpf_map_delete_elem(&questions, &work->segment.key)) {
+		count(FRONT_COUNT_ANSWERS_LATE);
+		return XDP_DROP;
+	}
+	count(FRONT_COUNT_ANSWERS);
+	if (!service_find(work, IPPROTO_TCP) || send_strip(ctx, work, at - ETHERNET_LENGTH))
+		return XDP_DROP;
+	/* The cookie was good before, and what it says of the connection is needed again. */
+	return syn_first(ctx, work, &action) == 1 ? FLOW_BEGINS : XDP_DROP;
 }
 
 /* The node to which a returned request goes: the one its sender names, if that one can be given

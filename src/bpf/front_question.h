@@ -1,8 +1,8 @@
 /* Asking a dispatcher on a host of its own about a connection's first request, or about one that a
  * node has returned undecided.
  *
- *	first data	goes to the target's dispatcher under an ASK, and comes back under its
- *ANSWER as if it had just come, with a node named
+ *	first data	goes to the target's dispatcher under an ASK, and comes back under
+ *			its ANSWER as if it had just come, with a node named
  *	what is behind	goes the same way after it, so that it arrives behind the answer
  *	a RETURN	travels whole: the answer is the RETURN again, with a node named
  *
@@ -14,37 +14,81 @@
 #define BATON_BPF_FRONT_QUESTION_H
 
 #include "bpf/dispatchers.h"
-#include "bpf/front_flow.h"
+#include "bpf/front_maps.h"
+#include "bpf/front_send.h"
 
-/* What a node has returned is asked about; `at` is where it begins in the frame. The header goes
- * there and back, its sender's name meanwhile in `load`. */
-INLINE int question_returned(struct xdp_md *ctx, struct front_work *work, __u32 at)
+/* Sends the segment in hand to work->dispatcher under a question with these flags, and what else
+ * work->header has. */
+INLINE int flow_question(struct xdp_md *ctx, struct front_work *work, __u32 flags)
 {
-	work->header.load = net32(net16(work->header.sender));
-	if (send_strip(ctx, work, at - ETHERNET_LENGTH))
-		return XDP_DROP;
-	count(FRONT_COUNT_QUESTIONS);
-	dispatcher_asked(work->dispatcher);
-	return flow_question(ctx, work, BATON_FLAG_RETURNED);
+	work->header.type = BATON_ASK;
+	work->header.flags = net16(flags);
+	return send_wrapped(ctx, BATON_DISPATCHER(work->dispatcher & (DISPATCHERS_MAX - 1)));
 }
 
-/* The answer in hand is about a connection's first data, which begins `at` bytes into the frame:
- * makes it what came from the client. Returns FLOW_BEGINS, or what the program has to return. */
-INLINE int question_answered(struct xdp_md *ctx, struct front_work *work, __u32 at)
+/* What is remembered of a question about the first data in hand. */
+SUBPROGRAM int flow_may_ask(__u32 now)
 {
-	const struct front_question *question = bpf_map_lookup_elem(&questions, &work->segment.key);
-	int action;
+	const struct front_work *work = work_area();
+	const struct front_question *question;
+	const struct segment *segment;
 
-	if (!question || question->seq != work->segment.seq || question->ack != work->segment.ack ||
-	    bpf_map_delete_elem(&questions, &work->segment.key)) {
-		count(FRONT_COUNT_ANSWERS_LATE);
+	if (!work)
+		return ASK_WAIT;
+	segment = &work->segment;
+	question = bpf_map_lookup_elem(&questions, &segment->key);
+	if (!question || question->seq != segment->seq || question->ack != segment->ack)
+		return ASK_ONCE;
+	return now - question->tick < FRONT_REPEAT_TICKS ? ASK_WAIT : ASK_AGAIN;
+}
+
+/* The first data in hand goes to the dispatcher that is to choose its node. */
+SUBPROGRAM int flow_ask(struct xdp_md *ctx)
+{
+	struct front_work *work = work_area();
+	const struct segment *segment;
+
+	if (!work)
 		return XDP_DROP;
-	}
-	count(FRONT_COUNT_ANSWERS);
-	if (!service_find(work, IPPROTO_TCP) || send_strip(ctx, work, at - ETHERNET_LENGTH))
+	segment = &work->segment;
+	/* Not on the stack, which is short here. */
+	work->asking =
+		(struct front_question){tick_now(), segment->seq, segment->ack, work->dispatcher};
+	if (bpf_map_update_elem(&questions, &segment->key, &work->asking, BPF_ANY))
 		return XDP_DROP;
-	/* The cookie was good before, and what it says of the connection is needed again. */
-	return syn_first(ctx, work, &action) == 1 ? FLOW_BEGINS : XDP_DROP;
+	__builtin_memset(&work->header, 0, sizeof(work->header));
+	count(FRONT_COUNT_QUESTIONS);
+	dispatcher_asked(work->dispatcher);
+	return flow_question(ctx, work, BATON_FLAG_FIRST);
+}
+
+/* 1 if the segment in hand is of a connection whose first data a dispatcher has, and behind that:
+ * it goes the same way, so that it comes behind the answer. Sets work->dispatcher. */
+INLINE int flow_follows(struct front_work *work, const struct cluster *here)
+{
+	const struct segment *segment = &work->segment;
+	const struct front_question *question;
+
+	if (!here->dispatcher_count || !segment->length || segment->flags & (TCP_SYN | TCP_RST))
+		return 0;
+	question = bpf_map_lookup_elem(&questions, &segment->key);
+	if (!question || tick_now() - question->tick >= FRONT_QUESTION_TICKS ||
+	    segment->seq - question->seq - 1 >= 1u << 16)
+		return 0;
+	work->dispatcher = question->dispatcher;
+	return 1;
+}
+
+/* See flow_follows. */
+SUBPROGRAM int flow_follow(struct xdp_md *ctx)
+{
+	struct front_work *work = work_area();
+
+	if (!work)
+		return XDP_DROP;
+	__builtin_memset(&work->header, 0, sizeof(work->header));
+	count(FRONT_COUNT_QUESTIONS_LATER);
+	return flow_question(ctx, work, BATON_FLAG_LATER);
 }
 
 #endif

@@ -1,4 +1,5 @@
 #include "base/buffer.h"
+#include "base/fail.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,10 +18,8 @@ char *buffer_reserve(struct buffer *buffer, size_t length)
 		while (room < needed)
 			room *= 2;
 		buffer->data = realloc(buffer->data, room);
-		if (!buffer->data) {
-			fprintf(stderr, "baton: out of memory\n");
-			abort();
-		}
+		if (!buffer->data)
+			out_of_memory();
 		buffer->room = room;
 		buffer->data[buffer->length] = 0;
 	}

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static enum log_level log_level = LOG_LEVEL_INFO;
 
@@ -48,6 +49,16 @@ int misused(const char *format, ...)
 	say(format, arguments, NULL);
 	va_end(arguments);
 	return EXIT_USAGE;
+}
+
+void out_of_memory(void)
+{
+	static const char line[] = "baton: out of memory\n";
+
+	/* Neither buffers nor exit handlers: they may want memory themselves. */
+	if (write(STDERR_FILENO, line, sizeof(line) - 1) < 0)
+		abort();
+	_exit(EXIT_FAILED);
 }
 
 void log_set_level(enum log_level level)

@@ -20,6 +20,11 @@ int failed_errno(int error, const char *format, ...) __attribute__((format(print
 /* Prints "baton: MESSAGE" as one line on stderr. Returns EXIT_USAGE. */
 int misused(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Prints "baton: out of memory" and ends the process with EXIT_FAILED. What a command or a daemon
+ * can't go on without is not worth unwinding for: what is pinned goes on without a daemon, and its
+ * supervisor starts the next. */
+_Noreturn void out_of_memory(void);
+
 /* A daemon's log line on stderr: "TIME LEVEL message" on a terminal or in a file; where stderr is
  * the journal (JOURNAL_STREAM is set), "<N>message". */
 enum log_level {

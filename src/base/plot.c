@@ -1,4 +1,5 @@
 #include "base/plot.h"
+#include "base/fail.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -43,10 +44,8 @@ static void *grown(void *memory, size_t bytes)
 {
 	void *more = realloc(memory, bytes);
 
-	if (!more) {
-		fprintf(stderr, "baton: out of memory\n");
-		abort();
-	}
+	if (!more)
+		out_of_memory();
 	return more;
 }
 

@@ -1,4 +1,5 @@
 #include "base/space_saving.h"
+#include "base/fail.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -26,7 +27,7 @@ struct space_saving {
 static void *checked(void *memory)
 {
 	if (!memory)
-		abort();
+		out_of_memory();
 	return memory;
 }
 

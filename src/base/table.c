@@ -1,5 +1,6 @@
 #include "base/table.h"
 #include "base/buffer.h"
+#include "base/fail.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -43,7 +44,7 @@ static void keep(struct table *table, char *line)
 	char **lines = realloc(table->lines, (table->rows + 1) * sizeof(*lines));
 
 	if (!lines)
-		abort();
+		out_of_memory();
 	table->lines = lines;
 	table->lines[table->rows++] = line;
 	widen(table, line);

@@ -1,5 +1,7 @@
 #include "control/channel.h"
 
+#include "base/fail.h"
+
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -165,7 +167,7 @@ static void send_bytes(struct channel *channel, struct buffer *bytes)
 	int error;
 
 	if (!sending)
-		abort();
+		out_of_memory();
 	sending->bytes = *bytes;
 	sending->request.data = channel;
 	error = uv_write(&sending->request, &channel->u.stream, &part, 1, on_written);
@@ -188,7 +190,7 @@ static void send_json(struct channel *channel, json_t *message, bool plain)
 
 	json_decref(message);
 	if (!text)
-		abort();
+		out_of_memory();
 	if (!plain) {
 		line_mac(channel, channel->is_front, channel->sent++, text, strlen(text), sum);
 		hex(sum, sizeof(sum), digits);
@@ -374,7 +376,7 @@ static struct channel *channel_new(uv_loop_t *loop, const struct config_keys *ke
 	struct channel *channel = calloc(1, sizeof(*channel));
 
 	if (!channel)
-		abort();
+		out_of_memory();
 	uv_tcp_init(loop, &channel->u.tcp);
 	uv_timer_init(loop, &channel->timer);
 	channel->handles = 2;

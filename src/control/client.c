@@ -68,7 +68,7 @@ static int call(const char *path, const json_t *request, json_t **answer)
 	int fd, error;
 
 	if (!text)
-		abort();
+		out_of_memory();
 	buffer_format(&line, "%s\n", text);
 	free(text);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);

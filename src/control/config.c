@@ -1,5 +1,6 @@
 #include "control/config.h"
 
+#include "base/fail.h"
 #include "control/config_dispatchers.h"
 #include "control/config_front.h"
 #include "control/config_rules.h"
@@ -53,7 +54,7 @@ static void read_nodes(struct schema *schema, const struct schema_node *list, vo
 
 	config->nodes = calloc(count + 1, sizeof(*config->nodes));
 	if (!config->nodes)
-		abort();
+		out_of_memory();
 	for (unsigned int i = 0; i < count; i++) {
 		const struct schema_node *item = schema_item(schema, list, i);
 		struct config_node *node = &config->nodes[i];
@@ -250,7 +251,7 @@ static void read_services(struct schema *schema, const struct schema_node *list,
 
 	config->services = calloc(count + 1, sizeof(*config->services));
 	if (!config->services)
-		abort();
+		out_of_memory();
 	for (unsigned int i = 0; i < count; i++) {
 		const struct schema_node *item = schema_item(schema, list, i);
 		struct config_service *service = &config->services[i];

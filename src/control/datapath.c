@@ -1,6 +1,7 @@
 #include "control/datapath.h"
 
 #include "base/clock.h"
+#include "base/fail.h"
 #include "control/rules.h"
 #include "place/build.h"
 #include "place/dispatcher.h"
@@ -122,7 +123,7 @@ void datapath_hop(struct datapath *datapath, const struct address *host, const u
 		datapath->hops = realloc(datapath->hops,
 					 (datapath->hop_count + 1) * sizeof(*datapath->hops));
 		if (!datapath->hops)
-			abort();
+			out_of_memory();
 		hop = &datapath->hops[datapath->hop_count++];
 		hop->host = *host;
 	}
@@ -182,7 +183,7 @@ struct datapath *datapath_new(struct bpf_object *object)
 	uint32_t zero = 0;
 
 	if (!datapath)
-		abort();
+		out_of_memory();
 	datapath->services = map_named(object, "services");
 	datapath->nodes = map_named(object, "nodes");
 	datapath->cluster_fd = map_named(object, "cluster");
@@ -440,7 +441,7 @@ static int write_rules(struct datapath *datapath, const struct registry_service 
 		set++;
 	table = calloc(1, sizeof(*table));
 	if (!table)
-		abort();
+		out_of_memory();
 	rules_make(table, &from->settings, id);
 	for (__u32 i = 0; i < table->set.count && !error; i++) {
 		__u32 index = set * RULES_MAX + i;
@@ -478,7 +479,7 @@ static int write_services(struct datapath *datapath, const struct registry *regi
 	int error = 0;
 
 	if (!keys)
-		abort();
+		out_of_memory();
 	for (uint32_t id = 0; id < CONFIG_SERVICES && !error; id++) {
 		const struct registry_service *from = &registry->services[id];
 		struct service value;
@@ -533,7 +534,7 @@ static int write_pool(struct datapath *datapath, const struct registry *registry
 	bool ramps = false, certain = false;
 
 	if (!nodes)
-		abort();
+		out_of_memory();
 	if (policy < 0) {
 		free(nodes);
 		return policy;

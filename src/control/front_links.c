@@ -177,7 +177,7 @@ struct front_links *front_links_start(const struct front_follower *follower)
 	struct front_links *links = calloc(1, sizeof(*links));
 
 	if (!links)
-		abort();
+		out_of_memory();
 	links->follower = *follower;
 	links->count = follower->config->front_count;
 	for (unsigned int i = 0; i < links->count; i++) {

@@ -195,7 +195,7 @@ struct link *link_start(const struct link_side *side)
 	struct link *link = calloc(1, sizeof(*link));
 
 	if (!link)
-		abort();
+		out_of_memory();
 	link->side = *side;
 	link->retry_ms = RETRY_MS;
 	uv_timer_init(side->loop, &link->timer);

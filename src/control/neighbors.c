@@ -1,5 +1,7 @@
 #include "control/neighbors.h"
 
+#include "base/fail.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <libmnl/libmnl.h>
@@ -214,7 +216,7 @@ struct neighbors *neighbors_new(uv_loop_t *loop, neighbor_found found, void *own
 	int group = RTNLGRP_NEIGH, error;
 
 	if (!neighbors)
-		abort();
+		out_of_memory();
 	neighbors->found = found;
 	neighbors->owner = owner;
 	neighbors->socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_NONBLOCK | SOCK_CLOEXEC);

@@ -1,5 +1,7 @@
 #include "control/percpu.h"
 
+#include "base/fail.h"
+
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
@@ -22,7 +24,7 @@ int percpu_sum_all(int map, uint32_t entries, uint64_t *words, unsigned int coun
 	all = calloc(entries, each * sizeof(*all));
 	keys = calloc(entries, sizeof(*keys));
 	if (!all || !keys)
-		abort();
+		out_of_memory();
 	/* ENOENT: it ends there. */
 	if (bpf_map_lookup_batch(map, NULL, &at, keys, all, &got, &options) && errno != ENOENT)
 		error = -errno;
@@ -47,7 +49,7 @@ int percpu_sum(int map, uint32_t index, uint64_t *words, unsigned int count)
 		return -EINVAL;
 	all = calloc((size_t)cpus * count, sizeof(*all));
 	if (!all)
-		abort();
+		out_of_memory();
 	if (bpf_map_lookup_elem(map, &index, all))
 		error = -errno;
 	for (unsigned int i = 0; !error && i < (unsigned int)cpus * count; i++)

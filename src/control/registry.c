@@ -1,5 +1,6 @@
 #include "control/registry.h"
 
+#include "base/fail.h"
 #include "place/build.h"
 
 #include <errno.h>
@@ -11,7 +12,7 @@ struct registry *registry_new(void)
 	struct registry *registry = calloc(1, sizeof(*registry));
 
 	if (!registry)
-		abort();
+		out_of_memory();
 	registry->id_next = 1;
 	return registry;
 }
@@ -264,7 +265,7 @@ static bool configure_services(struct registry *registry, const struct config *c
 		struct registry_service *service = calloc(1, sizeof(*service));
 
 		if (!service)
-			abort();
+			out_of_memory();
 		service->settings = *from;
 		service->settings.line = 0;
 		place_pools(id >= 0 ? &registry->services[id] : NULL, from, &service->settings);

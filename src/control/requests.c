@@ -1,6 +1,7 @@
 #include "control/requests.h"
 
 #include "base/buffer.h"
+#include "base/fail.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -95,7 +96,7 @@ void request_answer(struct request *request, json_t *answer)
 	json_decref(answer);
 	sending = calloc(1, sizeof(*sending));
 	if (!text || !sending)
-		abort();
+		out_of_memory();
 	buffer_format(&line, "%s\n", text);
 	free(text);
 	part = uv_buf_init(line.data, (unsigned int)line.length);
@@ -126,7 +127,7 @@ static void on_line(struct connection *connection, size_t length)
 	struct request *request = calloc(1, sizeof(*request));
 
 	if (!request)
-		abort();
+		out_of_memory();
 	request->connection = connection;
 	connection->requests++;
 	if (json_is_string(json_object_get(message, "command")))
@@ -178,7 +179,7 @@ static void on_connection(uv_stream_t *stream, int status)
 		return;
 	connection = calloc(1, sizeof(*connection));
 	if (!connection)
-		abort();
+		out_of_memory();
 	connection->server = server;
 	connection->pipe.data = connection;
 	connection->next = server->connections;
@@ -227,7 +228,7 @@ int requests_serve(uv_loop_t *loop, const char *path, request_handler handler, v
 		return error;
 	server = calloc(1, sizeof(*server));
 	if (!server)
-		abort();
+		out_of_memory();
 	server->handler = handler;
 	server->owner = owner;
 	uv_pipe_init(loop, &server->pipe, 0);

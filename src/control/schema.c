@@ -1,6 +1,7 @@
 #include "control/schema.h"
 
 #include "base/command.h"
+#include "base/fail.h"
 #include "control/endpoint.h"
 
 #include <ctype.h>
@@ -62,11 +63,11 @@ struct schema *schema_open(const char *name, const char *text, size_t length, st
 	bool empty;
 
 	if (!schema)
-		abort();
+		out_of_memory();
 	schema->name = name;
 	schema->errors = errors;
 	if (!yaml_parser_initialize(&parser))
-		abort();
+		out_of_memory();
 	yaml_parser_set_input_string(&parser, (const unsigned char *)text, length);
 	if (!yaml_parser_load(&parser, &schema->document))
 		goto syntax;
@@ -86,8 +87,11 @@ parsed:
 	return schema;
 
 syntax:
+	/* Every other failure is told in words. */
+	if (!parser.problem)
+		out_of_memory();
 	schema_error(schema, (int)(parser.problem_mark.line + 1), NULL, "%s%s%s; mend the YAML",
-		     parser.problem ? parser.problem : "no YAML", parser.context ? " " : "",
+		     parser.problem, parser.context ? " " : "",
 		     parser.context ? parser.context : "");
 	yaml_parser_delete(&parser);
 	free(schema);

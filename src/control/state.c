@@ -1,6 +1,7 @@
 #include "control/state.h"
 
 #include "base/buffer.h"
+#include "base/fail.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,7 @@ int state_save(const char *path, const json_t *state)
 	int error;
 
 	if (!text)
-		abort();
+		out_of_memory();
 	error = file_write_whole(path, text, strlen(text), 0600);
 	free(text);
 	return error;

@@ -1,6 +1,7 @@
 #include "control/target_clock.h"
 
 #include "base/clock.h"
+#include "base/fail.h"
 #include "wire/place.h"
 
 #include <bpf/bpf.h>
@@ -44,7 +45,7 @@ struct target_clock *target_clock_new(struct bpf_object *object)
 	struct target_clock *clock = calloc(1, sizeof(*clock));
 
 	if (!clock || !map)
-		abort();
+		out_of_memory();
 	clock->map = bpf_map__fd(map);
 	clock->room = bpf_map__max_entries(map);
 	return clock;

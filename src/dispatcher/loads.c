@@ -85,7 +85,7 @@ static void on_connection(uv_stream_t *stream, int status)
 		return;
 	speaker = calloc(1, sizeof(*speaker));
 	if (!speaker)
-		abort();
+		out_of_memory();
 	speaker->loads = loads;
 	speaker->next = loads->first;
 	loads->first = speaker;
@@ -100,7 +100,7 @@ struct loads *loads_start(struct dispatcher *dispatcher, int *error)
 	struct loads *loads = calloc(1, sizeof(*loads));
 
 	if (!loads)
-		abort();
+		out_of_memory();
 	loads->dispatcher = dispatcher;
 	loads->listener.data = loads;
 	*error = channel_listen(&dispatcher->loop, &loads->listener, &dispatcher->self.control,

@@ -112,7 +112,7 @@ static int content_write(struct trial *trial)
 	int error = 0;
 
 	if (!bytes || !shares)
-		abort();
+		out_of_memory();
 	random_seed(&random, 1);
 	snprintf(path, sizeof(path), "%s/root", trial->folder);
 	if (mkdir(path, 0755))
@@ -386,7 +386,7 @@ static int run(const struct command *self, int argc, char **argv)
 	int error;
 
 	if (!trial)
-		abort();
+		out_of_memory();
 	trial->values = &values;
 	command_parse(self, argc, argv, &values);
 	word = values.policies;

@@ -262,7 +262,7 @@ static int run(const struct command *self, int argc, char **argv)
 	int error;
 
 	if (!front)
-		abort();
+		out_of_memory();
 	front->listener = front->events = -1;
 	command_parse(self, argc, argv, &values);
 	process_raise_files(2 * PAIRS_MAX + 64);

@@ -102,7 +102,7 @@ static void adopt(struct front *front, struct request *request, json_t *document
 
 	json_decref(document);
 	if (!text)
-		abort();
+		out_of_memory();
 	if (front_reload(front, text, &errors)) {
 		peers_settle(front->peers, request, json_object());
 	} else {

@@ -110,7 +110,7 @@ struct burial *burial_start(struct front *front)
 	int error;
 
 	if (!burial)
-		abort();
+		out_of_memory();
 	burial->front = front;
 	burial->program =
 		bpf_program__fd(bpf_object__find_program_by_name(front->object, "front_bury"));

@@ -108,7 +108,7 @@ static void begin(struct checks *checks, uint32_t service, uint32_t node)
 	}
 	entry = calloc(1, sizeof(*entry));
 	if (!entry)
-		abort();
+		out_of_memory();
 	entry->service = service;
 	entry->node = node;
 	entry->endpoint = endpoint;
@@ -155,7 +155,7 @@ struct checks *checks_start(struct front *front)
 	struct checks *checks = calloc(1, sizeof(*checks));
 
 	if (!checks)
-		abort();
+		out_of_memory();
 	checks->front = front;
 	checks_follow(checks);
 	uv_timer_init(&front->loop, &checks->ramp);

@@ -2,6 +2,7 @@
 #include "front/front.h"
 
 #include "base/clock.h"
+#include "base/fail.h"
 #include "wire/front.h"
 
 #include <arpa/inet.h>
@@ -105,7 +106,7 @@ int front_flows_each(const struct front *front, const json_t *message, flow_take
 	keys = calloc(BATCH, sizeof(*keys));
 	flows = calloc(BATCH, sizeof(*flows));
 	if (!keys || !flows)
-		abort();
+		out_of_memory();
 	while (!error) {
 		LIBBPF_OPTS(bpf_map_batch_opts, options);
 		__u32 count = BATCH;

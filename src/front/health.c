@@ -2,6 +2,7 @@
 
 #include "base/buffer.h"
 #include "base/clock.h"
+#include "base/fail.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -197,7 +198,7 @@ static void on_tick(uv_timer_t *timer)
 		return;
 	check = calloc(1, sizeof(*check));
 	if (!check)
-		abort();
+		out_of_memory();
 	check->health = health;
 	health->check = check;
 	health->told = false;
@@ -232,7 +233,7 @@ struct health *health_start(uv_loop_t *loop, const struct endpoint *endpoint, co
 	uint64_t interval = settings->interval / NS_PER_MS;
 
 	if (!health)
-		abort();
+		out_of_memory();
 	health->endpoint = *endpoint;
 	health->settings = *settings;
 	snprintf(health->host, sizeof(health->host), "%s", host);

@@ -109,7 +109,7 @@ static void add(void *owner, const struct flow_key *key, const struct front_flow
 		kill->room = kill->room ? 2 * kill->room : 64;
 		kill->victims = realloc(kill->victims, kill->room * sizeof(*kill->victims));
 		if (!kill->victims)
-			abort();
+			out_of_memory();
 	}
 	kill->victims[kill->count++] =
 		(struct victim){.key = *key, .flow = *flow, .result = "its node did not answer"};
@@ -167,7 +167,7 @@ void kills_answer(struct kills *kills, struct request *request, const json_t *me
 	}
 	kill = calloc(1, sizeof(*kill));
 	if (!kill)
-		abort();
+		out_of_memory();
 	if (front_flows_each(kills->front, message, add, kill)) {
 		request_fail(request, "no node or service has that name");
 		free(kill);
@@ -248,7 +248,7 @@ struct kills *kills_start(struct front *front)
 	struct kills *kills = calloc(1, sizeof(*kills));
 
 	if (!kills)
-		abort();
+		out_of_memory();
 	kills->front = front;
 	kills->flows = bpf_object__find_map_fd_by_name(front->object, "flows");
 	kills->checkpoints = bpf_object__find_map_fd_by_name(front->object, "checkpoints");

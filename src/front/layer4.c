@@ -4,6 +4,7 @@
 #include "front/front.h"
 
 #include "base/clock.h"
+#include "base/fail.h"
 #include "place/world.h"
 #include "wire/front.h"
 
@@ -106,7 +107,7 @@ struct layer4 *layer4_start(struct front *front)
 	struct layer4 *layer4 = calloc(1, sizeof(*layer4));
 
 	if (!layer4)
-		abort();
+		out_of_memory();
 	layer4->front = front;
 	layer4->map = bpf_object__find_map_fd_by_name(front->object, "layer4");
 	uv_timer_init(&front->loop, &layer4->timer);

@@ -170,7 +170,7 @@ void peers_settle(struct peers *peers, struct request *request, json_t *answer)
 	struct settling *settling = calloc(1, sizeof(*settling));
 
 	if (!settling)
-		abort();
+		out_of_memory();
 	settling->peers = peers;
 	settling->request = request;
 	settling->answer = answer;
@@ -394,7 +394,7 @@ static void on_connection(uv_stream_t *stream, int status)
 		return;
 	peer = calloc(1, sizeof(*peer));
 	if (!peer)
-		abort();
+		out_of_memory();
 	for (const struct peer *other = peers->first; other; other = other->next)
 		strangers += !*other->name;
 	peer->peers = peers;
@@ -410,7 +410,7 @@ struct peers *peers_start(struct front *front, int *error)
 	struct peers *peers = calloc(1, sizeof(*peers));
 
 	if (!peers)
-		abort();
+		out_of_memory();
 	peers->front = front;
 	peers->listener.data = peers;
 	*error = channel_listen(&front->loop, &peers->listener, &front->config.front.control,

@@ -1,5 +1,7 @@
 #include "front/reassembly.h"
 
+#include "base/fail.h"
+
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +31,7 @@ static void make_room(struct reassembly *reassembly, uint32_t until)
 		room *= 2;
 	reassembly->bytes = realloc(reassembly->bytes, room);
 	if (!reassembly->bytes)
-		abort();
+		out_of_memory();
 	reassembly->room = room;
 }
 

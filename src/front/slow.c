@@ -80,7 +80,7 @@ static struct kept *keep(struct slow_path *slow, const struct slow_segment *reco
 	struct kept *kept = calloc(1, sizeof(*kept));
 
 	if (!kept)
-		abort();
+		out_of_memory();
 	kept->key = record->key;
 	kept->generation = record->generation;
 	kept->first_seq = record->first_seq;
@@ -202,7 +202,7 @@ struct slow_path *slow_path_start(struct front *front)
 	int error;
 
 	if (!slow)
-		abort();
+		out_of_memory();
 	slow->front = front;
 	TAILQ_INIT(&slow->all);
 	slow->control = bpf_object__find_map_fd_by_name(front->object, "slow_control");

@@ -77,7 +77,7 @@ struct flow_sweep *flow_sweep_start(struct front *front)
 	struct flow_sweep *sweep = calloc(1, sizeof(*sweep));
 
 	if (!sweep)
-		abort();
+		out_of_memory();
 	sweep->front = front;
 	sweep->program =
 		bpf_program__fd(bpf_object__find_program_by_name(front->object, "front_sweep"));

@@ -4,6 +4,7 @@
 #include "front/front.h"
 
 #include "base/clock.h"
+#include "base/fail.h"
 #include "control/config_rules.h"
 #include "control/target_clock.h"
 #include "front/head.h"
@@ -42,7 +43,7 @@ static bool target_read(const char *url, struct target *target)
 
 	memset(target, 0, sizeof(*target));
 	if (!handle)
-		abort();
+		out_of_memory();
 	good = !curl_url_set(handle, CURLUPART_URL, url, CURLU_DEFAULT_SCHEME) &&
 	       !curl_url_get(handle, CURLUPART_HOST, &target->host, 0) &&
 	       !curl_url_get(handle, CURLUPART_PORT, &target->port, CURLU_DEFAULT_PORT) &&

@@ -1,5 +1,6 @@
 #include "measure/analysis.h"
 
+#include "base/fail.h"
 #include "measure/workload.h"
 
 #include <math.h>
@@ -62,7 +63,7 @@ void cells_make(struct cells *cells, const struct rows *rows)
 
 	*cells = (struct cells){0};
 	if (!sorted)
-		abort();
+		out_of_memory();
 	for (size_t i = 0; i < rows->count; i++)
 		if (rows->list[i].status == STATUS_OK || (rows->list[i].status == STATUS_FAILED &&
 							  !rows_have(rows, &rows->list[i], false)))
@@ -70,7 +71,7 @@ void cells_make(struct cells *cells, const struct rows *rows)
 	qsort(sorted, used, sizeof(*sorted), compare);
 	cells->list = calloc(used + 1, sizeof(*cells->list));
 	if (!cells->list)
-		abort();
+		out_of_memory();
 	for (size_t i = 0; i < used;) {
 		struct cell *cell = &cells->list[cells->count++];
 		double work = 0;
@@ -81,7 +82,7 @@ void cells_make(struct cells *cells, const struct rows *rows)
 		*cell = (struct cell){.first = sorted[i],
 				      .values = calloc(end - i, sizeof(double))};
 		if (!cell->values)
-			abort();
+			out_of_memory();
 		for (; i < end; i++) {
 			if (sorted[i]->status != STATUS_OK)
 				continue;
@@ -331,7 +332,7 @@ unsigned int weigh(const struct cells *cells, const struct plan *plan,
 	unsigned int *found = calloc(CHOICES_MAX, sizeof(*found));
 
 	if (!parts || !found)
-		abort();
+		out_of_memory();
 	for (int use = 0; use < 2; use++)
 		for (int vantage = 0; vantage < 2; vantage++) {
 			double weight = vantages[vantage] * shares[use] / whole;
@@ -389,7 +390,7 @@ unsigned int reversals(const struct cells *cells, const struct plan *plan, const
 	unsigned int inner, outer, count = 0;
 
 	if (!inside || !outside)
-		abort();
+		out_of_memory();
 	*pairs = 0;
 	inner = rank(cells, plan, use, INTERNAL, false, inside);
 	outer = rank(cells, plan, use, EXTERNAL, false, outside);

@@ -1,5 +1,7 @@
 #include "measure/results.h"
 
+#include "base/fail.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -23,7 +25,7 @@ void rows_add(struct rows *rows, const struct row *row)
 		rows->room = rows->room ? 2 * rows->room : 256;
 		rows->list = realloc(rows->list, rows->room * sizeof(*rows->list));
 		if (!rows->list)
-			abort();
+			out_of_memory();
 	}
 	rows->list[rows->count++] = *row;
 }
@@ -250,7 +252,7 @@ void rows_mark(struct rows *rows)
 	bool *seen = calloc(rows->count ? rows->count : 1, sizeof(*seen));
 
 	if (!values || !seen)
-		abort();
+		out_of_memory();
 	for (size_t i = 0; i < rows->count; i++) {
 		size_t count = 0;
 		double low, high, range;

@@ -251,7 +251,7 @@ static struct item *items_of(struct run *run, const struct place *place, unsigne
 	all = calloc(room + 1, sizeof(*all));
 	list = calloc(room + 1, sizeof(*list));
 	if (!all || !list)
-		abort();
+		out_of_memory();
 	for (unsigned int i = 0; i < plan->workload_count; i++)
 		for (unsigned int v = 0; v < plan->vantage_count; v++)
 			for (unsigned int r = 1; r <= plan->workloads[i].repeats; r++)

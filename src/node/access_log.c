@@ -64,7 +64,7 @@ struct access_log *access_log_open(const struct config_log *config, const char *
 	struct access_log *log = calloc(1, sizeof(*log));
 
 	if (!log)
-		abort();
+		out_of_memory();
 	log->config = *config;
 	snprintf(log->node, sizeof(log->node), "%s", node);
 	log->fd = -1;

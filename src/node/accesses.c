@@ -159,7 +159,7 @@ static void on_request(struct accesses *accesses, struct flow_waiting *flow,
 	if (!flow) {
 		flow = calloc(1, sizeof(*flow));
 		if (!flow)
-			abort();
+			out_of_memory();
 		flow->key = record->key;
 		flow->generation = record->generation;
 		STAILQ_INIT(&flow->requests);
@@ -169,7 +169,7 @@ static void on_request(struct accesses *accesses, struct flow_waiting *flow,
 	flow->looked_ns = record->time_ns;
 	waiting = malloc(offsetof(struct waiting, record) + size);
 	if (!waiting)
-		abort();
+		out_of_memory();
 	memcpy(&waiting->record, record, size);
 	STAILQ_INSERT_TAIL(&flow->requests, waiting, next);
 	accesses->open++;
@@ -315,7 +315,7 @@ struct accesses *accesses_start(struct node *node, access_taker taker, void *own
 	struct accesses *accesses = calloc(1, sizeof(*accesses));
 
 	if (!accesses)
-		abort();
+		out_of_memory();
 	accesses->node = node;
 	accesses->taker = taker;
 	accesses->owner = owner;

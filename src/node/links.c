@@ -2,6 +2,7 @@
  * go; and to those of dispatchers on hosts of their own, which want to know the node's load. */
 #include "node/node.h"
 
+#include "base/fail.h"
 #include "control/state.h"
 
 #include <stdlib.h>
@@ -171,7 +172,7 @@ struct dispatcher_links *dispatcher_links_start(struct node *node)
 	struct dispatcher_links *links = calloc(1, sizeof(*links));
 
 	if (!links)
-		abort();
+		out_of_memory();
 	links->node = node;
 	for (uint32_t i = 0; i < CONFIG_DISPATCHERS; i++)
 		links->all[i].links = links;

@@ -37,7 +37,7 @@ static int on_frame(void *owner, void *data, size_t size)
 		return 0;
 	waiting = malloc(sizeof(*waiting) + parked->length);
 	if (!waiting)
-		abort();
+		out_of_memory();
 	waiting->next = NULL;
 	waiting->ifindex = parked->ifindex;
 	waiting->length = parked->length;
@@ -98,7 +98,7 @@ struct park *park_start(struct node *node)
 	int error;
 
 	if (!park)
-		abort();
+		out_of_memory();
 	park->last = &park->first;
 	park->program =
 		bpf_program__fd(bpf_object__find_program_by_name(node->object, "node_unpark"));

@@ -3,6 +3,7 @@
 #include "node/node.h"
 
 #include "base/buffer.h"
+#include "base/fail.h"
 #include "control/percpu.h"
 #include "wire/counters.h"
 #include "wire/node.h"
@@ -105,7 +106,7 @@ struct quiet *quiet_start(struct node *node)
 	int error;
 
 	if (!quiet)
-		abort();
+		out_of_memory();
 	quiet->node = node;
 	quiet->program =
 		bpf_program__fd(bpf_object__find_program_by_name(node->object, "node_quiet"));

@@ -4,6 +4,7 @@
  * too long, so nothing is repeated. */
 #include "node/node.h"
 
+#include "base/fail.h"
 #include "control/segment.h"
 #include "wire/node.h"
 
@@ -60,7 +61,7 @@ struct release *release_start(struct node *node)
 	int error;
 
 	if (!release)
-		abort();
+		out_of_memory();
 	release->node = node;
 	release->program =
 		bpf_program__fd(bpf_object__find_program_by_name(node->object, "node_release"));

@@ -34,7 +34,7 @@ struct seen *seen_start(const struct node *node)
 	struct seen *seen = calloc(1, sizeof(*seen));
 
 	if (!seen)
-		abort();
+		out_of_memory();
 	seen->node = node;
 	seen->targets = space_saving_new(COUNTERS);
 	seen->traffic = traffic_start(node);

@@ -73,7 +73,7 @@ struct served *served_start(struct node *node, char why[512])
 	int error;
 
 	if (!served)
-		abort();
+		out_of_memory();
 	served->node = node;
 	if (node->config.log.on) {
 		served->log = access_log_open(&node->config.log, node->name, why);

@@ -6,6 +6,7 @@
 #include "node/node.h"
 
 #include "base/clock.h"
+#include "base/fail.h"
 #include "wire/header.h"
 #include "wire/node.h"
 
@@ -146,7 +147,7 @@ struct held_sweep *held_sweep_start(struct node *node)
 	struct held_sweep *sweep = calloc(1, sizeof(*sweep));
 
 	if (!sweep)
-		abort();
+		out_of_memory();
 	sweep->node = node;
 	sweep->held = bpf_object__find_map_fd_by_name(node->object, "held");
 	node->check = bpf_program__fd(bpf_object__find_program_by_name(node->object, "node_check"));

@@ -1,5 +1,6 @@
 #include "node/traffic.h"
 
+#include "base/fail.h"
 #include "control/percpu.h"
 #include "traffic.skel.h"
 #include "wire/traffic.h"
@@ -31,7 +32,7 @@ struct traffic_watch *traffic_start(const struct node *node)
 	int program, error;
 
 	if (!watch)
-		abort();
+		out_of_memory();
 	watch->skeleton = traffic_bpf__open();
 	if (!watch->skeleton)
 		goto no_skeleton;

@@ -1,5 +1,7 @@
 #include "simulate/parameters.h"
 
+#include "base/fail.h"
+
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -19,7 +21,7 @@ double parameter(const struct parameters *parameters, const char *name)
 	const struct parameter *found = find((struct parameters *)parameters, name);
 
 	if (!found)
-		abort();
+		out_of_memory();
 	return found->value;
 }
 

@@ -4,6 +4,7 @@
 #include "trace/trace.h"
 
 #include "base/clock.h"
+#include "base/fail.h"
 #include "base/record.h"
 
 #include <stdlib.h>
@@ -24,7 +25,7 @@ int capture_open(struct capture **made, const char *path)
 	int error;
 
 	if (!capture)
-		abort();
+		out_of_memory();
 	capture->wall = clock_wall() - clock_now();
 	error = record_open(&capture->record, path, LINK_ETHERNET, TRACE_BYTES);
 	if (error)

@@ -1,6 +1,7 @@
 #include "trace/trace.h"
 
 #include "base/clock.h"
+#include "base/fail.h"
 #include "control/paths.h"
 #include "wire/cluster.h"
 
@@ -61,7 +62,7 @@ static int on_packet(void *owner, void *data, size_t size)
 		return 0;
 	waiting = malloc(sizeof(*waiting));
 	if (!waiting)
-		abort();
+		out_of_memory();
 	memcpy(&waiting->packet, data, size);
 	waiting->source = (unsigned int)(source - sources->all);
 	if (sources->waiting_count == sources->waiting_room) {
@@ -69,7 +70,7 @@ static int on_packet(void *owner, void *data, size_t size)
 		sources->waiting = realloc(sources->waiting,
 					   sources->waiting_room * sizeof(*sources->waiting));
 		if (!sources->waiting)
-			abort();
+			out_of_memory();
 	}
 	sources->waiting[sources->waiting_count++] = waiting;
 	return 0;
@@ -187,7 +188,7 @@ int sources_open(const char *cluster, const struct trace_filter *filter, trace_t
 	int count, error = 0;
 
 	if (!sources)
-		abort();
+		out_of_memory();
 	sources->nodes = -1;
 	sources->taker = taker;
 	sources->owner = owner;

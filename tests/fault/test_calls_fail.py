@@ -99,6 +99,22 @@ def test_the_front_says_it_or_goes_on(place, shim, kind, at):
     place.detach()
 
 
+@pytest.mark.parametrize("words", [["front", "-n", "front", "--check", "-c"], ["status", "--name"]], ids=["check", "status"])
+def test_no_memory_is_said(place, shim, tmp_path, words):
+    """Every seventh call for memory in turn: the command says so and exits 1, or needs it not."""
+    words = [BATON, *words, place.file if "-c" in words else place.name + "none"]
+
+    def run(at, *more):
+        done = subprocess.run(["env", "LD_PRELOAD=" + shim, "FAIL_KIND=memory", "FAIL_AT=%d" % at, *more, *words],
+                              capture_output=True, text=True)
+        return done.returncode, done.stderr
+
+    whole = run(0, "FAIL_COUNT=%s" % (tmp_path / "count"))
+    results = {run(at) for at in range(1, int((tmp_path / "count").read_text()) + 1, 7)}
+    assert (1, "baton: out of memory\n") in results
+    assert results <= {whole, (1, "baton: out of memory\n")}
+
+
 def test_nothing_fails_afterwards(place):
     assert place.start()[0] == 0
     place.detach()

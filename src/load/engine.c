@@ -1,7 +1,7 @@
 #include "load/engine.h"
 
 #include "base/clock.h"
-#include "load/slot.h"
+#include "load/answer.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -266,7 +266,7 @@ static int prepare(struct engine *engine)
 		if (result)
 			return result;
 	}
-	slot_prepare(engine);
+	answer_prepare(engine);
 	return 0;
 }
 

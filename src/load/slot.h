@@ -1,4 +1,4 @@
-/* One connection of the engine: what is under way on it, and the reading of its answers. */
+/* One connection of the engine, and what is under way on it. */
 #ifndef BATON_LOAD_SLOT_H
 #define BATON_LOAD_SLOT_H
 
@@ -72,9 +72,6 @@ struct engine {
 };
 
 enum { READ_ROOM = 256 << 10 };
-
-/* Sets up what all slots share (the parser's callbacks). */
-void slot_prepare(struct engine *engine);
 
 /* Sends what is pending and was not sent yet; opens the connection first where needed. */
 void slot_go(struct slot *slot);

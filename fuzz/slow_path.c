@@ -5,6 +5,7 @@
 
 #include "disagree.h"
 
+#include "base/fail.c"
 #include "control/rules.c"
 #include "front/head.c"
 #include "front/reassembly.c"

@@ -97,6 +97,20 @@ static void nobody_has_it(void **state)
 	assert_int_equal(front_run(&in, &out), XDP_DROP);
 }
 
+/* The client's first data was lost, and its SYN-ACK came twice. */
+static void a_bare_acknowledgement_resets_nothing(void **state)
+{
+	struct client client = stranger(50020);
+	struct frame segment, in, out;
+
+	(void)state;
+	client.seq += sizeof(GET) - 1;
+	client_segment(&client, ACK, NULL, &segment);
+	nobody(&segment, &in);
+	assert_int_equal(front_run(&in, &out), XDP_DROP);
+	assert_unknown(&client);
+}
+
 static void first_data_older_than_the_table(void **state)
 {
 	struct client client = CLIENT;
@@ -235,6 +249,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(the_holder_is_found, young),
 		cmocka_unit_test_setup(nobody_has_it, young),
+		cmocka_unit_test_setup(a_bare_acknowledgement_resets_nothing, young),
 		cmocka_unit_test_setup(first_data_older_than_the_table, young),
 		cmocka_unit_test_setup(a_lost_return, young),
 		cmocka_unit_test_setup(not_for_everybody, young),

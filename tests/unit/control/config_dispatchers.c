@@ -1,7 +1,6 @@
 /* `dispatchers` of the configuration. */
-#include "../unit.h"
+#include "parse.h"
 
-#include "control/config.h"
 #include "control/document.h"
 #include "control/registry.h"
 
@@ -16,12 +15,6 @@
 	"services: [{name: web, addresses: 10.77.0.100, port: 80, policy: lard}]\n"
 #define ONE "{name: d1, address: 10.77.0.151}"
 #define TWO "{name: d2, address: 10.77.0.152, interface: eth1, control: \"10.77.0.152:99\"}"
-
-static int parse(struct config *config, const char *text, struct buffer *errors)
-{
-	buffer_clear(errors);
-	return config_parse(config, "f.yaml", text, strlen(text), errors);
-}
 
 static void several(void **state)
 {
@@ -74,13 +67,10 @@ static void several(void **state)
 
 static void refused(const char *dispatchers, const char *message)
 {
-	struct buffer text = BUFFER_EMPTY, errors = BUFFER_EMPTY;
-	struct config config;
+	struct buffer text = BUFFER_EMPTY;
 
 	buffer_format(&text, REST "dispatchers: [%s]\n", dispatchers);
-	assert_int_equal(parse(&config, text.data, &errors), -EINVAL);
-	assert_string_equal(errors.data, message);
-	buffer_release(&errors);
+	parse_refused(text.data, message);
 	buffer_release(&text);
 }
 

@@ -227,8 +227,12 @@ void datapath_keys(struct datapath *datapath, const struct config_keys *keys)
 void datapath_host(struct datapath *datapath, const struct datapath_host *host)
 {
 	datapath->cluster.self = host->self;
-	datapath->cluster.address4 = host->address4;
+	datapath->cluster.address4 = host->address;
 	datapath->cluster.address6 = host->address6;
+	if (!address_is_ipv4(&host->address)) {
+		memset(&datapath->cluster.address4, 0, sizeof(datapath->cluster.address4));
+		datapath->cluster.address6 = host->address;
+	}
 	memcpy(datapath->cluster.mac, host->mac, sizeof(datapath->cluster.mac));
 }
 

@@ -16,8 +16,9 @@ struct place_world;
 
 /* What one host is to the others. */
 struct datapath_host {
-	uint16_t self; /* own node id, or BATON_FRONT(n) */
-	struct address address4, address6;
+	uint16_t self;		 /* own node id, or BATON_FRONT(n) */
+	struct address address;	 /* IPv4; or the one of an IPv6 host */
+	struct address address6; /* of an IPv4 host that has one */
 	unsigned char mac[6];
 };
 

@@ -29,7 +29,7 @@ static void tell_applied(struct front_link *front)
 static void apply(struct front_link *front)
 {
 	struct front_links *links = front->links;
-	int error = links->follower.apply(front->snapshot, links->follower.owner);
+	int error = front_follower_take(&links->follower, front->snapshot);
 
 	if (error) {
 		log_line(LOG_LEVEL_ERROR,

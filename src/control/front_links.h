@@ -6,28 +6,10 @@
 #ifndef BATON_CONTROL_FRONT_LINKS_H
 #define BATON_CONTROL_FRONT_LINKS_H
 
+#include "control/front_follower.h"
 #include "control/link.h"
 
 struct front_links;
-
-/* Who makes them; the pointers must outlive them. */
-struct front_follower {
-	uv_loop_t *loop;
-	const struct config *config; /* its fronts */
-	const char *name;	     /* the own host's */
-	struct address here;	     /* the same */
-	const struct config_keys *keys;
-	struct datapath *datapath; /* goes by the followed front's clock */
-	/* A snapshot is to be in force: 0 or -errno, which is logged. */
-	int (*apply)(const json_t *snapshot, void *owner);
-	void (*up)(void *owner); /* one is connected; NULL: never mind */
-	/* Any other message: NULL, or what that front is answered, a new reference. NULL: none. */
-	json_t *(*message)(const json_t *message, const char *type, void *owner);
-	json_t *(*report)(void *owner); /* these as in struct link_side */
-	json_t *(*load)(void *owner);
-	bool (*by_load)(void *owner);
-	void *owner;
-};
 
 /* Never NULL. */
 struct front_links *front_links_start(const struct front_follower *follower);

@@ -6,7 +6,6 @@
 #include "control/daemon.h"
 #include "control/interface.h"
 #include "control/kernel.h"
-#include "control/state.h"
 #include "control/target_clock.h"
 #include "wire/header.h"
 
@@ -48,17 +47,13 @@ static void watch_hosts(struct dispatcher *dispatcher)
 			neighbors_watch(dispatcher->neighbors, &registry->nodes[id].address);
 }
 
-static int publish(struct dispatcher *dispatcher)
+static int publish(void *owner)
 {
+	struct dispatcher *dispatcher = owner;
 	int number = registry_dispatcher_number(dispatcher->registry, dispatcher->name);
-	struct datapath_host host = {.address4 = dispatcher->self.address,
+	struct datapath_host host = {.address = dispatcher->self.address,
 				     .address6 = dispatcher->self.address6};
 
-	/* The one address of an IPv6 host. */
-	if (!address_is_ipv4(&host.address4)) {
-		host.address6 = host.address4;
-		memset(&host.address4, 0, sizeof(host.address4));
-	}
 	host.self = (uint16_t)BATON_DISPATCHER(number < 0 ? 0 : number);
 	memcpy(host.mac, dispatcher->mac, sizeof(host.mac));
 	datapath_host(dispatcher->datapath, &host);
@@ -79,80 +74,34 @@ static void on_hop(const struct address *host, const unsigned char mac[6], int i
 			 strerror(-error));
 }
 
-/* What to go by until the front says: what it said last; what the program goes by already; or the
- * file. */
-static int begin(struct dispatcher *dispatcher)
-{
-	json_t *state = state_load(dispatcher->state);
-	bool known = state && !registry_restore(dispatcher->registry, state) &&
-		     !strcmp(dispatcher->registry->cluster, dispatcher->config.name);
-
-	json_decref(state);
-	if (!known)
-		registry_configure(dispatcher->registry, &dispatcher->config);
-	if (!datapath_was_ready(dispatcher->datapath))
-		datapath_clock(dispatcher->datapath, daemon_clock_offset());
-	if (!known && datapath_was_ready(dispatcher->datapath))
-		return datapath_refresh(dispatcher->datapath);
-	dispatcher->registry->version = known ? dispatcher->registry->version : 0;
-	return publish(dispatcher);
-}
-
-static int apply(const json_t *snapshot, void *owner)
-{
-	struct dispatcher *dispatcher = owner;
-	int error = registry_restore(dispatcher->registry, snapshot);
-
-	if (!error)
-		error = publish(dispatcher);
-	if (!error)
-		state_save(dispatcher->state, snapshot);
-	return error;
-}
-
 static json_t *report(void *owner)
 {
 	return dispatcher_report(owner);
 }
 
-static void connect_fronts(struct dispatcher *dispatcher)
+static struct front_follower follower(struct dispatcher *dispatcher)
 {
-	const struct front_follower follower = {.loop = &dispatcher->loop,
-						.config = &dispatcher->config,
-						.name = dispatcher->name,
-						.here = dispatcher->self.address,
-						.keys = &dispatcher->keys,
-						.datapath = dispatcher->datapath,
-						.apply = apply,
-						.report = report,
-						.owner = dispatcher};
-
-	dispatcher->fronts = front_links_start(&follower);
+	return (struct front_follower){.loop = &dispatcher->loop,
+				       .config = &dispatcher->config,
+				       .name = dispatcher->name,
+				       .here = dispatcher->self.address,
+				       .keys = &dispatcher->keys,
+				       .registry = dispatcher->registry,
+				       .datapath = dispatcher->datapath,
+				       .state = dispatcher->state,
+				       .publish = publish,
+				       .report = report,
+				       .owner = dispatcher};
 }
 
 /* ---- the daemon ---- */
 
-/* The keys may be others; all else comes from the front. */
 static void on_hangup(uv_signal_t *signal, int number)
 {
-	struct dispatcher *dispatcher = signal->data;
-	struct buffer errors = BUFFER_EMPTY;
-	struct config_keys keys;
-	int error;
+	const struct dispatcher *dispatcher = signal->data;
 
 	(void)number;
-	error = config_keys_read(dispatcher->config.key_file, &keys, &errors);
-	if (!error) {
-		dispatcher->keys = keys;
-		datapath_keys(dispatcher->datapath, &keys);
-		error = datapath_refresh(dispatcher->datapath);
-	}
-	if (error)
-		log_line(LOG_LEVEL_ERROR, "the keys were not read again: %s",
-			 errors.length ? errors.data : strerror(-error));
-	else
-		log_line(LOG_LEVEL_INFO, "keys read again");
-	buffer_release(&errors);
+	front_follower_keys(&dispatcher->follower);
 }
 
 static void on_signal(uv_signal_t *signal, int number)
@@ -202,7 +151,8 @@ static int run(struct dispatcher *dispatcher)
 	dispatcher->neighbors = neighbors_new(&dispatcher->loop, on_hop, dispatcher);
 	if (!dispatcher->neighbors)
 		return failed_errno(errno, "asking the kernel for neighbours");
-	error = begin(dispatcher);
+	dispatcher->follower = follower(dispatcher);
+	error = front_follower_begin(&dispatcher->follower);
 	if (error)
 		return failed_errno(error, "filling the program's maps");
 	dispatcher->loads = loads_start(dispatcher, &error);
@@ -211,7 +161,7 @@ static int run(struct dispatcher *dispatcher)
 			      endpoint_text(&dispatcher->self.control, text), uv_strerror(error));
 	dispatcher->targets = target_clock_new(dispatcher->object);
 	target_clock_start(dispatcher->targets, &dispatcher->loop);
-	connect_fronts(dispatcher);
+	dispatcher->fronts = front_links_start(&dispatcher->follower);
 	daemon_signals(&dispatcher->loop, &dispatcher->terminate, &dispatcher->interrupt, on_signal,
 		       dispatcher);
 	uv_signal_init(&dispatcher->loop, &dispatcher->hangup);

@@ -38,6 +38,7 @@ struct dispatcher {
 
 	struct neighbors *neighbors;
 	struct request_server *requests;
+	struct front_follower follower;
 	struct front_links *fronts;
 	struct loads *loads;
 	struct target_clock *targets;

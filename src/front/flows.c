@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/fail.h"
+#include "control/reasons.h"
 #include "wire/front.h"
 
 #include <arpa/inet.h>
@@ -16,12 +17,6 @@ enum { BATCH = 1024 };
 static const char *const state_names[] = {
 	[0] = "unknown",	 [FRONT_OPEN] = "open", [FRONT_CLOSING] = "closing",
 	[FRONT_ENDED] = "ended", [FRONT_LOST] = "lost", [FRONT_SLOW] = "slow"};
-
-static const char *const reason_names[] = {
-#define X(name, text) [PLACE_REASON_##name] = text,
-	PLACE_REASONS(X)
-#undef X
-};
 
 /* What the request asks for; NULL and 0 for anything. */
 struct filter {
@@ -60,9 +55,8 @@ json_t *front_flow_json(const struct front *front, const struct flow_key *key,
 			 "node", node_name(front, flow->owner.node), "state", state_names[state],
 			 "generation", (json_int_t)flow->owner.generation, "handoffs",
 			 (json_int_t)flow->handoffs, "confirmed",
-			 flow->owner.flags & FRONT_CONFIRMED, "reason",
-			 reason_names[flow->reason < PLACE_REASON_COUNT ? flow->reason : 0], "age",
-			 (double)(uint32_t)(tick - flow->made) / TICKS_PER_S, "idle",
+			 flow->owner.flags & FRONT_CONFIRMED, "reason", reason_text(flow->reason),
+			 "age", (double)(uint32_t)(tick - flow->made) / TICKS_PER_S, "idle",
 			 (double)(uint32_t)(tick - flow->seen) / TICKS_PER_S);
 }
 

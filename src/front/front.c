@@ -105,13 +105,9 @@ static void watch_nodes(struct front *front)
 static int publish(struct front *front)
 {
 	struct datapath_host host = {.self = BATON_FRONT(front->config.front.number),
-				     .address4 = front->config.front.address,
+				     .address = front->config.front.address,
 				     .address6 = front->config.front.address6};
 
-	if (!address_is_ipv4(&host.address4)) {
-		host.address6 = host.address4;
-		memset(&host.address4, 0, sizeof(host.address4));
-	}
 	memcpy(host.mac, front->mac, sizeof(host.mac));
 	datapath_host(front->datapath, &host);
 	watch_nodes(front);

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "control/latency.h"
 #include "control/percpu.h"
+#include "control/reasons.h"
 #include "front/slow.h"
 #include "place/world.h"
 #include "wire/counters.h"
@@ -17,12 +18,6 @@ enum {
 static const char *const counter_names[] = {
 #define X(name, key, help) [FRONT_COUNT_##name] = key,
 	FRONT_COUNTERS(X)
-#undef X
-};
-
-static const char *const reason_names[] = {
-#define X(name, text) [PLACE_REASON_##name] = text,
-	PLACE_REASONS(X)
 #undef X
 };
 
@@ -147,7 +142,7 @@ static json_t *reasons(const struct front_node_counters *counters)
 
 	for (unsigned int i = 0; i < PLACE_REASON_COUNT && i < 16; i++)
 		if (counters->reasons[i])
-			json_object_set_new(object, reason_names[i],
+			json_object_set_new(object, reason_text(i),
 					    json_integer((json_int_t)counters->reasons[i]));
 	return object;
 }

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/fail.h"
 #include "control/config_rules.h"
+#include "control/reasons.h"
 #include "control/target_clock.h"
 #include "front/head.h"
 #include "place/build.h"
@@ -14,12 +15,6 @@
 #include <curl/curl.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const char *const reason_names[] = {
-#define X(name, text) [PLACE_REASON_##name] = text,
-	PLACE_REASONS(X)
-#undef X
-};
 
 /* The parts of a URL that place a request. */
 struct target {
@@ -190,8 +185,8 @@ static json_t *decide(const struct front *front, int id, const struct target *ta
 				  : "no node of the service is up");
 	answer = json_pack("{s:s, s:s, s:s, s:s, s:b}", "service", settings->name, "node",
 			   front->registry->nodes[node].name, "policy", policy, "reason",
-			   reason_names[query.reason < PLACE_REASON_COUNT ? query.reason : 0],
-			   "certain", !(wants & (PLACE_WANT_LOAD | PLACE_WANT_RANDOM)) && wants);
+			   reason_text(query.reason), "certain",
+			   !(wants & (PLACE_WANT_LOAD | PLACE_WANT_RANDOM)) && wants);
 	if (dispatcher >= 0) {
 		json_object_set_new(answer, "dispatcher",
 				    json_string(front->registry->dispatchers[dispatcher].name));

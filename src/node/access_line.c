@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "control/config.h"
 #include "control/endpoint.h"
+#include "control/reasons.h"
 #include "wire/cluster.h"
 #include "wire/node.h"
 
@@ -16,18 +17,6 @@ enum {
 	/* All else in a line: names, addresses, numbers, and the words between them. */
 	FIXED_MOST = 1024,
 	LINE_MOST = FIXED_MOST + 2 * CONFIG_NAME + ACCESS_ESCAPED * RECORD_TEXT,
-};
-
-static const char *const reason_names[] = {
-#define X(name, text) [PLACE_REASON_##name] = text,
-	PLACE_REASONS(X)
-#undef X
-};
-
-static const char *const pin_names[] = {
-#define X(name, text) [PIN_##name] = text,
-	PIN_REASONS(X)
-#undef X
 };
 
 /* Each of these writes at `at` and returns where the next one goes on. */
@@ -131,8 +120,8 @@ static const char *second_text(int format, uint64_t wall_ns, struct access_secon
 static const char *reason(const struct access *access)
 {
 	if (access->wanted)
-		return reason_names[access->pin ? PLACE_REASON_PINNED : PLACE_REASON_STAY];
-	return reason_names[access->reason < PLACE_REASON_COUNT ? access->reason : 0];
+		return reason_text(access->pin ? PLACE_REASON_PINNED : PLACE_REASON_STAY);
+	return reason_text(access->reason);
 }
 
 static const char *handoff(const struct access *access)
@@ -230,7 +219,7 @@ static char *put_json(char *at, const struct access *access, const struct access
 		at = put_literal(at, ",\"truncated\":true");
 	if (access->pin > PIN_NONE && access->pin < PIN_REASON_COUNT) {
 		at = put_literal(at, ",\"pinned\":\"");
-		at = put_text(at, pin_names[access->pin]);
+		at = put_text(at, pin_text(access->pin));
 		*at++ = '"';
 	}
 	return put_literal(at, "}\n");

@@ -1,6 +1,7 @@
 #include "node/node.h"
 
 #include "base/clock.h"
+#include "control/reasons.h"
 #include "wire/node.h"
 
 #include <arpa/inet.h>
@@ -10,12 +11,6 @@
 static const char *const state_names[] = {
 	[0] = "unknown",      [HELD_OPEN] = "open", [HELD_MUTED] = "moving",
 	[HELD_LEFT] = "left", [HELD_OVER] = "over",
-};
-
-static const char *const pin_names[] = {
-#define X(name, text) [PIN_##name] = text,
-	PIN_REASONS(X)
-#undef X
 };
 
 static json_t *flow_json(const struct flow_key *key, const struct held *flow, uint32_t now_s)
@@ -31,10 +26,8 @@ static json_t *flow_json(const struct flow_key *key, const struct held *flow, ui
 			 (json_int_t)(flow->owner >> 32), "requests", (json_int_t)flow->requests,
 			 "responses", (json_int_t)flow->responses, "bytes_out",
 			 (json_int_t)flow->bytes_out, "pinned",
-			 flow->flags & HELD_PINNED
-				 ? pin_names[flow->pin < PIN_REASON_COUNT ? flow->pin : 0]
-				 : "",
-			 "idle_s", (json_int_t)(now_s - flow->seen_s));
+			 flow->flags & HELD_PINNED ? pin_text(flow->pin) : "", "idle_s",
+			 (json_int_t)(now_s - flow->seen_s));
 }
 
 static void flows(struct node *node, struct request *request, const json_t *message)

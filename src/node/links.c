@@ -3,7 +3,6 @@
 #include "node/node.h"
 
 #include "base/fail.h"
-#include "control/state.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -27,18 +26,14 @@ static json_t *load(void *owner)
 
 /* ---- fronts ---- */
 
-static int apply(const json_t *snapshot, void *owner)
+static int publish(void *owner)
 {
 	struct node *node = owner;
-	int error = registry_restore(node->registry, snapshot);
+	int error = node_publish(node);
 
-	if (!error)
-		error = node_publish(node);
-	if (error)
-		return error;
-	dispatcher_links_follow(node->dispatchers);
-	state_save(node->state, snapshot);
-	return 0;
+	if (!error && node->dispatchers)
+		dispatcher_links_follow(node->dispatchers);
+	return error;
 }
 
 static json_t *on_message(const json_t *message, const char *type, void *owner)
@@ -64,23 +59,23 @@ static json_t *report(void *owner)
 	return node_report(owner);
 }
 
-struct front_links *links_start(struct node *node)
+struct front_follower links_follower(struct node *node)
 {
-	const struct front_follower follower = {.loop = &node->loop,
-						.config = &node->config,
-						.name = node->name,
-						.here = node->self.address,
-						.keys = &node->keys,
-						.datapath = node->datapath,
-						.apply = apply,
-						.up = on_up,
-						.message = on_message,
-						.report = report,
-						.load = load,
-						.by_load = by_load,
-						.owner = node};
-
-	return front_links_start(&follower);
+	return (struct front_follower){.loop = &node->loop,
+				       .config = &node->config,
+				       .name = node->name,
+				       .here = node->self.address,
+				       .keys = &node->keys,
+				       .registry = node->registry,
+				       .datapath = node->datapath,
+				       .state = node->state,
+				       .publish = publish,
+				       .up = on_up,
+				       .message = on_message,
+				       .report = report,
+				       .load = load,
+				       .by_load = by_load,
+				       .owner = node};
 }
 
 /* ---- dispatchers ---- */

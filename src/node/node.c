@@ -8,7 +8,6 @@
 #include "control/daemon.h"
 #include "control/interface.h"
 #include "control/kernel.h"
-#include "control/state.h"
 #include "control/target_clock.h"
 
 #include <errno.h>
@@ -45,14 +44,9 @@ static void watch_dispatchers(struct node *node)
 
 int node_publish(struct node *node)
 {
-	struct datapath_host host = {.address4 = node->self.address,
+	struct datapath_host host = {.address = node->self.address,
 				     .address6 = node->self.address6};
 
-	/* The one address of an IPv6 host. */
-	if (!address_is_ipv4(&host.address4)) {
-		host.address6 = host.address4;
-		memset(&host.address4, 0, sizeof(host.address4));
-	}
 	host.self = (uint16_t)registry_node_id(node->registry, node->name);
 	memcpy(host.mac, node->mac, sizeof(host.mac));
 	datapath_host(node->datapath, &host);
@@ -70,25 +64,6 @@ static void on_hop(const struct address *host, const unsigned char mac[6], int i
 	if (error)
 		log_line(LOG_LEVEL_ERROR, "telling the programs where the front is: %s",
 			 strerror(-error));
-}
-
-/* What to go by until the front says: what it said last; what the programs go by already; or the
- * file, so that a node serves even if no front ever answered its daemon. */
-static int begin(struct node *node)
-{
-	json_t *state = state_load(node->state);
-	bool known = state && !registry_restore(node->registry, state) &&
-		     !strcmp(node->registry->cluster, node->config.name);
-
-	json_decref(state);
-	if (!known)
-		registry_configure(node->registry, &node->config);
-	if (!datapath_was_ready(node->datapath))
-		datapath_clock(node->datapath, daemon_clock_offset());
-	if (!known && datapath_was_ready(node->datapath))
-		return datapath_refresh(node->datapath);
-	node->registry->version = known ? node->registry->version : 0;
-	return node_publish(node);
 }
 
 /* The access log may be another, and its file may have been moved away. */
@@ -110,27 +85,12 @@ static void log_again(struct node *node)
 	buffer_release(&errors);
 }
 
-/* The keys and the log may be others; all else comes from the front. */
 static void on_hangup(uv_signal_t *signal, int number)
 {
 	struct node *node = signal->data;
-	struct buffer errors = BUFFER_EMPTY;
-	struct config_keys keys;
-	int error;
 
 	(void)number;
-	error = config_keys_read(node->config.key_file, &keys, &errors);
-	if (!error) {
-		node->keys = keys;
-		datapath_keys(node->datapath, &keys);
-		error = datapath_refresh(node->datapath);
-	}
-	if (error)
-		log_line(LOG_LEVEL_ERROR, "the keys were not read again: %s",
-			 errors.length ? errors.data : strerror(-error));
-	else
-		log_line(LOG_LEVEL_INFO, "keys read again");
-	buffer_release(&errors);
+	front_follower_keys(&node->follower);
 	log_again(node);
 }
 
@@ -191,7 +151,8 @@ static int run(struct node *node)
 	for (unsigned int i = 0; i < node->config.front_count; i++)
 		if (!address_equal(&node->config.fronts[i].address, &node->self.address))
 			neighbors_watch(node->neighbors, &node->config.fronts[i].address);
-	error = begin(node);
+	node->follower = links_follower(node);
+	error = front_follower_begin(&node->follower);
 	if (error)
 		return failed_errno(error, "filling the programs' maps");
 	node->park = park_start(node);
@@ -210,7 +171,7 @@ static int run(struct node *node)
 	if (!node->quiet)
 		return failed_errno(errno, "taking quiet flows");
 	node->dispatchers = dispatcher_links_start(node);
-	node->fronts = links_start(node);
+	node->fronts = front_links_start(&node->follower);
 	daemon_signals(&node->loop, &node->terminate, &node->interrupt, on_signal, node);
 	uv_signal_init(&node->loop, &node->hangup);
 	node->hangup.data = node;

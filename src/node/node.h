@@ -44,6 +44,7 @@ struct node {
 
 	struct neighbors *neighbors;
 	struct request_server *requests;
+	struct front_follower follower;
 	struct front_links *fronts;
 	struct dispatcher_links *dispatchers;
 	struct park *park;
@@ -69,8 +70,8 @@ void node_release(struct node *node);
 /* Makes the programs go by node->registry. Returns 0 or -errno. */
 int node_publish(struct node *node);
 
-/* links.c: the connections to the fronts. */
-struct front_links *links_start(struct node *node);
+/* links.c: what the connections to the fronts are made of. */
+struct front_follower links_follower(struct node *node);
 
 /* Connections to the dispatchers on hosts of their own, which take loads. */
 struct dispatcher_links *dispatcher_links_start(struct node *node);

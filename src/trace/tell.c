@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "control/endpoint.h"
+#include "control/reasons.h"
 #include "wire/cluster.h"
 #include "wire/counters.h"
 #include "wire/header.h"
@@ -26,18 +27,6 @@ static const char *const front_counters[] = {
 static const char *const node_counters[] = {
 #define X(name, key, help) [NODE_COUNT_##name] = key,
 	NODE_COUNTERS(X)
-#undef X
-};
-
-static const char *const reason_names[] = {
-#define X(name, text) [PLACE_REASON_##name] = text,
-	PLACE_REASONS(X)
-#undef X
-};
-
-static const char *const pin_names[] = {
-#define X(name, text) [PIN_##name] = text,
-	PIN_REASONS(X)
 #undef X
 };
 
@@ -150,7 +139,7 @@ static const char *node_name(const struct node_names *nodes, uint16_t id, char t
 
 static const char *reason(uint8_t which)
 {
-	return reason_names[which < PLACE_REASON_COUNT ? which : 0];
+	return reason_text(which);
 }
 
 static void front_decision(const struct traced_packet *event, const struct segment_words *after,
@@ -207,8 +196,7 @@ static void node_decision(const struct traced_packet *event, const struct segmen
 		length += snprintf(text + length, 160 - (size_t)length, ", request %u, response %u",
 				   event->requests, event->responses);
 	if (event->known && event->flags & HELD_PINNED)
-		snprintf(text + length, 160 - (size_t)length, ", pinned: %s",
-			 pin_names[event->pin < PIN_REASON_COUNT ? event->pin : 0]);
+		snprintf(text + length, 160 - (size_t)length, ", pinned: %s", pin_text(event->pin));
 }
 
 json_t *tell_event(const struct traced_packet *event, const char *host, uint16_t to,

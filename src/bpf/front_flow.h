@@ -182,7 +182,7 @@ SUBPROGRAM int flow_begin(struct xdp_md *ctx)
 		return XDP_DROP;
 	if (source_denied(work))
 		return XDP_DROP;
-	work->may_ask = flow_may_ask(now);
+	work->may_ask = here->dispatcher_count ? flow_may_ask(now) : ASK_ONCE;
 	if (work->may_ask == ASK_WAIT)
 		return XDP_DROP;
 	/* What was asked about has been counted then. */

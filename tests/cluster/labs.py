@@ -1,5 +1,6 @@
 """Labs for tests: started, asked, ended; and a client that speaks HTTP/1.1 byte by byte if need be."""
 
+import collections
 import contextlib
 import ctypes
 import json
@@ -78,6 +79,32 @@ class Lab:
             control.sendall(b'{"command": "status"}\n')
             with control.makefile() as answers:
                 return json.loads(answers.readline())
+
+    def set_service(self, service, *options):
+        """Changes a service, and waits until all nodes go by it. With "--health none" a loaded machine, on which a
+        check may be late, takes no node out."""
+        self.baton("service", "set", service, *options)
+        version = self.status()["version"]
+        until(lambda: all(node["version"] == version for node in self.status()["nodes"]), "all nodes know the change")
+
+    def counters(self, name):
+        """What a node has counted by now. What status() shows of it is up to half a second old."""
+        report = self.node_status(name)["report"]
+        counted = dict(report["counters"])
+        for key in ("handoffs_in", "handoffs_out"):
+            counted[key] = sum(service[key] for service in report["services"])
+        return counted
+
+    def sum_counters(self):
+        """The same of all nodes together."""
+        names = [node["name"] for node in self.status()["nodes"]]
+        return sum((collections.Counter(self.counters(name)) for name in names), collections.Counter())
+
+    def strays(self):
+        """Requests so far that were served where their connection was, though they belong elsewhere: it was not
+        quiet, could not be followed, or the server spoke while it moved. A loaded machine makes some."""
+        counted = self.sum_counters()
+        return sum(counted[name] for name in ("stayed", "stayed_pinned", "pinned", "unmuted"))
 
     def node(self, name):
         return next(node for node in self.status()["nodes"] if node["name"] == name)

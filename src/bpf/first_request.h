@@ -29,11 +29,12 @@ INLINE __u32 first_by_rule(struct place_query *query, const struct rule_search *
 
 /* Reads text[0, length) as HTTP/1. Puts into the query its pool, if the service's rules (set
  * `rules`, as in struct service) name another one than it has, and its target as far as the pool
- * wants it: `wants` for the one that it has. Where nothing is wanted, nothing is waited for. */
+ * wants it: `wants` for the one that it has. Where nothing is wanted, nothing is waited for.
+ * `target`: as in struct service. */
 INLINE enum first_request first_http(struct scratch *text, __u32 length,
 				     struct http_request *request, struct rule_search *search,
 				     __u32 rules, struct place_query *query, __u32 wants,
-				     __u32 keep_query)
+				     __u32 target)
 {
 	__u32 flags;
 
@@ -48,7 +49,7 @@ INLINE enum first_request first_http(struct scratch *text, __u32 length,
 		return FIRST_SPLIT;
 	if (rules_request(text, request, search, rules))
 		wants = first_by_rule(query, search, wants);
-	place_request(query, wants, text, request, keep_query);
+	place_request(query, wants, text, request, target);
 	return flags & HTTP_HOST_KNOWN ? FIRST_PLACED : FIRST_HOSTLESS;
 }
 

@@ -36,8 +36,7 @@ INLINE enum first_request place_read(struct front_work *work, __u32 length, __u3
 		return FIRST_PLACED;
 	if (work->service.kind == SERVICE_HTTP)
 		return first_http(&work->text, length, &work->request, &work->rules,
-				  work->service.rules, &work->query, wants,
-				  work->service.flags & SERVICE_KEEP_QUERY);
+				  work->service.rules, &work->query, wants, work->service.target);
 	return first_tls(&work->text, length, &work->hello, &work->rules, work->service.rules,
 			 &work->query, wants);
 }

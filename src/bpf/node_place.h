@@ -81,8 +81,7 @@ SUBPROGRAM int place_elsewhere(void)
 	query->random = (__u64)bpf_get_prandom_u32() << 32 | bpf_get_prandom_u32();
 	if (wants & PLACE_WANT_TIME)
 		query->now_ns = bpf_ktime_get_ns();
-	place_request(query, wants, &work->text, &work->request,
-		      service->flags & SERVICE_KEEP_QUERY);
+	place_request(query, wants, &work->text, &work->request, service->target);
 	chosen = wants & PLACE_WANT_CENTRAL ? place_central(work, cluster) : place_choose(query);
 	if (chosen == PLACE_ASK)
 		return PLACE_ASK;

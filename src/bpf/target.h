@@ -8,6 +8,7 @@
 #include "place/hash.h"
 #include "place/md5.h"
 #include "wire/address.h"
+#include "wire/cluster.h"
 
 struct target_text {
 	__u16 host_at, host_length; /* taken in lower case */
@@ -155,10 +156,37 @@ INLINE __u16 text_host_length(const struct scratch *scratch, __u32 at, __u32 len
 	return length;
 }
 
-/* Puts into the query what the pool wants (place_wants) of the request's target: host and path,
- * with what is behind '?' only if the service keeps the query. */
+/* How many of the path's bytes are its first `segments` segments; the '/' before each belongs to
+ * it. */
+SUBPROGRAM __u32 text_segments(struct scratch *scratch, __u32 path_at, __u32 length, __u32 segments)
+{
+	__u64 zero, at = 0, left = segments, stops;
+
+	if (!scratch)
+		return 0;
+	zero = scratch_zero(scratch);
+	FORGET(at, zero);
+	FORGET(left, zero);
+	while (at < length) {
+		LOOP_STEP(at, zero);
+		FORGET(left, zero);
+		stops = http_equal(scratch_u64(scratch, path_at + at), '/');
+		if (!stops) {
+			at += 8;
+			continue;
+		}
+		at += http_first(stops);
+		if (at < length && !left--)
+			return at;
+		at++;
+	}
+	return length;
+}
+
+/* Puts into the query what the pool wants (place_wants) of the request's target: the host, and what
+ * `target` (enum service_target) says. */
 INLINE void place_request(struct place_query *query, __u32 wants, struct scratch *scratch,
-			  const struct http_request *request, __u32 keep_query)
+			  const struct http_request *request, __u32 target)
 {
 	const struct http_fields *fields = &request->fields;
 	struct target_text text = {
@@ -168,8 +196,14 @@ INLINE void place_request(struct place_query *query, __u32 wants, struct scratch
 		.path_length = request->path_length,
 	};
 
-	if (keep_query && request->path_length)
-		text.path_length = request->target_at + request->target_length - request->path_at;
+	if (target == SERVICE_TARGET_URL) {
+		if (request->path_length)
+			text.path_length =
+				request->target_at + request->target_length - request->path_at;
+	} else if (target != SERVICE_TARGET_PATH) {
+		text.path_length =
+			text_segments(scratch, text.path_at, text.path_length, target - 1);
+	}
 	place_text(query, wants, scratch, &text);
 }
 

@@ -18,8 +18,8 @@ struct options {
 	bool json, wait;
 	uint64_t wait_most;
 	const char *address, *address6; /* node */
-	const char *port, *protocol, *policy, *window, *target, *place, *forward, *release,
-		*switching, *schedule;
+	const char *port, *protocol, *policy, *window, *target, *path_segments, *place, *forward,
+		*release, *switching, *schedule;
 	const char *health, *path, *interval, *timeout, *slow_start;
 	uint64_t weight, rise, fall;
 	struct option_list addresses, nodes, services;
@@ -231,6 +231,7 @@ static json_t *entry_of(const struct options *options, const char *name)
 	set_text(entry, "policy", options->policy);
 	set_text(entry, "window", options->window);
 	set_text(entry, "target", options->target);
+	set_text(entry, "path_segments", options->path_segments);
 	set_text(entry, "place", options->place);
 	set_text(entry, "forward", options->forward);
 	set_text(entry, "schedule", options->schedule);
@@ -409,6 +410,8 @@ static const struct option_spec service_options[] = {
 	 offsetof(struct options, nodes)},
 	{"target", 0, OPTION_TEXT, "WHAT", "what is placed: path|url [path]",
 	 offsetof(struct options, target)},
+	{"path-segments", 0, OPTION_TEXT, "N", "of the path that placement goes by [all]",
+	 offsetof(struct options, path_segments)},
 	{"place", 0, OPTION_TEXT, "WHERE", "where first requests are read: inline|spread [inline]",
 	 offsetof(struct options, place)},
 	{"forward", 0, OPTION_TEXT, "HOW", "direct|tunnel|nat [direct]",

@@ -161,6 +161,8 @@ static const struct field service_fields[] = {
 	{"window", FIELD_DURATION, SERVICE(window), .least = 0.01, .most = 86400},
 	{"nodes", FIELD_OTHER, offsetof(struct service_reading, nodes), .read = keep_list},
 	{"target", FIELD_CHOICE, SERVICE(target), .choices = CONFIG_TARGETS},
+	{"path_segments", FIELD_SMALL, SERVICE(path_segments), .least = 0,
+	 .most = CONFIG_SEGMENTS_ALL},
 	{"place", FIELD_CHOICE, SERVICE(place), .choices = CONFIG_PLACES},
 	{"forward", FIELD_CHOICE, SERVICE(forward), .choices = CONFIG_FORWARDS},
 	{"release", FIELD_CHOICE, SERVICE(release), .choices = CONFIG_RELEASES},
@@ -229,6 +231,7 @@ static void service_defaults(struct config_service *service)
 {
 	*service = (struct config_service){
 		.policy = "hrw",
+		.path_segments = CONFIG_SEGMENTS_ALL,
 		.switching = true,
 		.health = {.type = -1,
 			   .path = "/",
@@ -270,6 +273,9 @@ static void read_services(struct schema *schema, const struct schema_node *list,
 				schema, service->line, "forward",
 				"nat is for tcp and udp: http and tls go direct or tunnel, and "
 				"need the service's addresses on each node");
+		if (service->target == TARGET_URL && service->path_segments != CONFIG_SEGMENTS_ALL)
+			schema_error(schema, service->line, "path_segments",
+				     "a part of the path and target: url can't both be");
 		if (service->schedule == SCHEDULE_PACKET && service->protocol != PROTOCOL_UDP)
 			schema_error(schema, service->line, "schedule",
 				     "packet is for udp: a connection's packets belong together");

@@ -23,6 +23,7 @@ enum {
 	CONFIG_RULES = RULES_MAX,
 	CONFIG_RULE_TEXT = RULE_TEXT_MAX + 1, /* a text of a rule, the ending included */
 	CONFIG_RULE_METHOD = 33,
+	CONFIG_SEGMENTS_ALL = 100, /* of a path */
 	/* Places for pools: with as many again as a file may have, one that is new never takes the
 	   place of one that just goes. */
 	CONFIG_POOL_SLOTS = SERVICE_POOLS_MAX,
@@ -134,6 +135,7 @@ struct config_service {
 	uint64_t window;	 /* of tls-affinity, ns; 0: the policy's own */
 	bool node[CONFIG_NODES]; /* by index in `nodes`: serves this service */
 	int target;		 /* enum target_choice */
+	uint32_t path_segments;	 /* that are part of it; CONFIG_SEGMENTS_ALL: all */
 	int place;		 /* enum place_choice */
 	int forward;		 /* enum forward_kind */
 	int release;		 /* enum release_kind */
@@ -148,6 +150,15 @@ struct config_service {
 	unsigned int rule_count;
 	int line;
 };
+
+/* What of a request is its target, as struct service says it: see enum service_target. */
+static inline uint32_t config_target(const struct config_service *service)
+{
+	if (service->target == TARGET_URL)
+		return SERVICE_TARGET_URL;
+	return service->path_segments == CONFIG_SEGMENTS_ALL ? SERVICE_TARGET_PATH
+							     : 1 + service->path_segments;
+}
 
 /* The nodes' access log. */
 struct config_log {

@@ -27,8 +27,8 @@ static void service_value(const struct registry_service *from, uint32_t id, stru
 	value->forward = (__u8)settings->forward;
 	value->release = (__u8)settings->release;
 	value->rcv_wscale = RCV_WSCALE;
+	value->target = (__u8)config_target(settings);
 	value->flags |=
-		(settings->target == TARGET_URL ? SERVICE_KEEP_QUERY : 0) |
 		(settings->place == PLACE_SPREAD ? SERVICE_SPREAD : 0) |
 		(settings->switching ? 0 : SERVICE_NO_SWITCH) |
 		(settings->schedule == SCHEDULE_PACKET ? SERVICE_PACKET : 0) |

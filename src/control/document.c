@@ -161,6 +161,7 @@ static json_t *service_section(const struct registry *registry, uint32_t id)
 		set_duration(object, "window", s->window);
 	json_object_set_new(object, "nodes", nodes);
 	set_choice(object, "target", CONFIG_TARGETS, s->target);
+	json_object_set_new(object, "path_segments", json_integer(s->path_segments));
 	set_choice(object, "place", CONFIG_PLACES, s->place);
 	set_choice(object, "forward", CONFIG_FORWARDS, s->forward);
 	set_choice(object, "release", CONFIG_RELEASES, s->release);

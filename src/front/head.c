@@ -84,7 +84,7 @@ enum first_request head_read(const uint8_t *bytes, uint32_t length,
 		result = first_tls(&text, length, &hello, &search, rules, query, FIRST_WANTS);
 	else
 		result = first_http(&text, length, &request, &search, rules, query, FIRST_WANTS,
-				    settings->target == TARGET_URL);
+				    config_target(settings));
 	rule_table = NULL;
 	if (rule)
 		*rule = search.rule;

@@ -66,6 +66,8 @@ static const struct option_spec options[] = {
 	 offsetof(struct values, flows), .least = 1024, .most = 64 << 20},
 	{"query", 0, OPTION_FLAG, NULL, "what is behind '?' is part of the target",
 	 offsetof(struct values, query)},
+	{"path-segments", 0, OPTION_TEXT, "N", "of the path that are part of the target [all]",
+	 offsetof(struct values, path_segments)},
 	{"delay", 0, OPTION_DURATION, "TIME",
 	 "hold every frame of the client's cable up so long, each way [0]",
 	 offsetof(struct values, delay), .least = 0, .most = 10},

@@ -7,7 +7,7 @@
 
 struct values {
 	const char *name, *policy, *server, *root, *place, *forward, *release, *log;
-	const char *origin, *distill, *xdp, *relay, *central;
+	const char *origin, *distill, *xdp, *path_segments, *relay, *central;
 	uint64_t nodes, fronts, dispatchers, delay, origin_delay, memory, disk, flows;
 	struct option_list extra, cpu, rate; /* extra: room for one more */
 	struct guests guests;

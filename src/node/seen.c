@@ -62,26 +62,48 @@ static const struct registry_service *service_of(const struct seen *seen, uint32
 	return service && service->used ? service : NULL;
 }
 
-/* What placement goes by: host and path, with the query where the service's targets have it. */
+/* How much of a request-target placement by this service goes by. */
+static size_t target_length(const struct registry_service *service, const char *target,
+			    size_t length)
+{
+	const char *end, *at = target;
+	uint32_t left;
+
+	if (!service || service->settings.target == TARGET_URL)
+		return length;
+	end = memchr(target, '?', length);
+	if (!end)
+		end = target + length;
+	left = service->settings.path_segments;
+	if (left == CONFIG_SEGMENTS_ALL)
+		return (size_t)(end - target);
+	/* The path of an absolute target is behind its authority. */
+	if (*target != '/' && (at = memmem(target, (size_t)(end - target), "://", 3)))
+		at += 3;
+	while (at && (at = memchr(at, '/', (size_t)(end - at)))) {
+		if (!left--)
+			return (size_t)(at - target);
+		at++;
+	}
+	return (size_t)(end - target);
+}
+
+/* Host and target, as far as placement goes by them. */
 static void count_target(struct seen *seen, const struct access *access)
 {
-	const struct registry_service *service = service_of(seen, access->service);
-	const char *space = memchr(access->line, ' ', access->line_length), *query;
+	const char *space = memchr(access->line, ' ', access->line_length);
 	char key[RECORD_TEXT];
 	size_t host = 0, path;
 
 	if (!space)
 		return;
 	path = (size_t)(access->line + access->line_length - ++space);
-	query = service && service->settings.target == TARGET_PATH ? memchr(space, '?', path)
-								   : NULL;
-	if (query)
-		path = (size_t)(query - space);
 	/* An absolute target has its own host. */
 	if (path && *space == '/') {
 		host = access->host_length;
 		memcpy(key, access->host, host);
 	}
+	path = target_length(service_of(seen, access->service), space, path);
 	memcpy(key + host, space, path);
 	space_saving_add(seen->targets, key, host + path, 1);
 }

@@ -17,13 +17,16 @@ enum forward_kind { FORWARD_DIRECT = 0, FORWARD_TUNNEL = 1, FORWARD_NAT = 2 };
 enum release_kind { RELEASE_RST = 0, RELEASE_FIN = 1 };
 
 enum service_flags {
-	SERVICE_KEEP_QUERY = 1, /* the target keeps what is behind '?' */
 	SERVICE_SPREAD = 2,	/* the first request is read on a node chosen at layer 4 */
 	SERVICE_PACKET = 8,	/* UDP: every datagram is placed by itself */
 	SERVICE_NO_SWITCH = 16, /* later requests stay where the first went */
 	SERVICE_FILTERED = 32,	/* not everybody may use it: wire/source.h */
 	SERVICE_LIMITED = 64,	/* nor as much as they like */
 };
+
+/* What of a request is its target, beside the host: its path, its path and what is behind '?', or
+ * (1 + N) the path's first N segments (RFC 3986, 3.3). */
+enum service_target { SERVICE_TARGET_PATH = 0, SERVICE_TARGET_URL = 255 };
 
 /* SO_MARK of what a front's daemon sends: a node's program on the same device lets it pass. */
 #define MARK_FRONT 0x42617430u
@@ -43,7 +46,8 @@ struct service {
 	__u16 flags;
 	__u8 kind, forward, release;
 	__u8 rcv_wscale; /* what the SYN-ACK announces */
-	__u16 rules;	 /* 1 + index of its set in `rule_sets`; 0: it has no rules */
+	__u8 rules;	 /* 1 + index of its set in `rule_sets`; 0: it has no rules */
+	__u8 target;	 /* see enum service_target */
 };
 WIRE_SIZE(struct service, 16);
 

@@ -296,7 +296,7 @@ static void query_counts_if_the_service_says_so(void **state)
 
 	(void)state;
 	front_services((struct service){
-		.id = 1, .pool = POOL, .kind = SERVICE_HTTP, .flags = SERVICE_KEEP_QUERY});
+		.id = 1, .pool = POOL, .kind = SERVICE_HTTP, .target = SERVICE_TARGET_URL});
 	for (int i = 0; i < 20; i++) {
 		char request[100], path[50];
 

@@ -74,3 +74,24 @@ def test_the_simulator_places_as_the_cluster_does(lab, policy, paths, tmp_path):
     assert same + lab.strays() - strays >= len(paths), "%d of %d" % (same, len(paths))
     assert same >= 0.98 * len(paths)
     assert len(set(served)) == NODES
+
+
+def test_a_part_of_the_path_places(lab):
+    """What lies below /t/N has one node, for first requests and for later ones; other N have others."""
+    lab.set_service("web", "--policy", "hrw", "--path-segments", 2)
+    try:
+        nodes, strays, elsewhere = [], lab.strays(), 0
+        for name in range(16):
+            with lab.connect() as connection:
+                first = {connection.get("/t/%d%s" % (name, rest)).node for rest in ("", "/", "/a", "/b/c?d", "?e")}
+            where = json.loads(run("where", "--name", lab.name, "--json", "http://%s/t/%d/f" % (VIP, name)).stdout)["node"]
+            assert first == {where}
+            nodes.append(where)
+        with lab.connect() as connection:
+            for name, node in enumerate(nodes):
+                elsewhere += connection.get("/t/%d/g" % name).node != node
+        assert len(set(nodes)) == NODES
+        assert elsewhere <= lab.strays() - strays
+        assert elsewhere <= 4
+    finally:
+        lab.set_service("web", "--path-segments", 100)

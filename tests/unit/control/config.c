@@ -88,7 +88,8 @@ static void wrong(void **state)
 	(void)state;
 	refused("port: 80\n", "prot: 80\n",
 		"f.yaml:13: prot: unknown key; known here: name, addresses, port, protocol, "
-		"policy, window, nodes, target, place, forward, release, switch, schedule, allow, "
+		"policy, window, nodes, target, path_segments, place, forward, release, switch, "
+		"schedule, allow, "
 		"deny, "
 		"source_rate, source_connections, health, pools, rules\n"
 		"f.yaml:11: port: is missing; add it\n");
@@ -113,6 +114,10 @@ static void wrong(void **state)
 		"need the service's addresses on each node\n");
 	refused("10.77.0.100, port: 25", "\"fd77::9\", port: 25, forward: nat",
 		"f.yaml:17: forward: nat of an IPv6 address needs 'address6' of node 'node1'\n");
+	refused("policy: maglev", "path_segments: 101",
+		"f.yaml:14: path_segments: must lie between 0 and 100\n");
+	refused("policy: maglev", "target: url\n    path_segments: 0",
+		"f.yaml:11: path_segments: a part of the path and target: url can't both be\n");
 	refused("port: 25", "port: 25, schedule: packet",
 		"f.yaml:17: schedule: packet is for udp: a connection's packets belong together\n");
 	refused("port: 25", "port: 25, forward: tunnel",

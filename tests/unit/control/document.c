@@ -20,7 +20,8 @@ static const char text[] =
 	"       {header: X-Api, value: v1*, pool: all}],\n"
 	"     health: {type: tcp, host: www.example, interval: 1500ms, timeout: 2s, rise: 4, fall: "
 	"7}}\n"
-	"  - {name: names, addresses: [10.0.0.9], port: 53, protocol: udp, policy: sh,\n"
+	"  - {name: names, addresses: [10.0.0.9], port: 53, protocol: udp, policy: sh, "
+	"path_segments: 0,\n"
 	"     schedule: packet, forward: nat}\n";
 
 static void parse(struct config *config, const char *from)

@@ -10,7 +10,8 @@
 static struct place_query read_text(const char *text, uint32_t length, bool keep_query,
 				    enum first_request wanted)
 {
-	static struct config_service service = {.protocol = PROTOCOL_HTTP};
+	static struct config_service service = {.protocol = PROTOCOL_HTTP,
+						.path_segments = CONFIG_SEGMENTS_ALL};
 	struct place_query query = {0};
 
 	service.target = keep_query ? TARGET_URL : TARGET_PATH;

@@ -7,14 +7,13 @@
 
 #include "bpf/target.h"
 
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 static struct scratch scratch;
 
 /* A request in the scratch, read as the programs read it. */
-static struct place_query placed(const char *request, unsigned int wants, bool keep_query)
+static struct place_query placed(const char *request, unsigned int wants, __u32 target)
 {
 	struct place_query query = {0};
 	struct http_request read;
@@ -24,7 +23,7 @@ static struct place_query placed(const char *request, unsigned int wants, bool k
 	memcpy(scratch.bytes, request, strlen(request));
 	http_request_parse(&scratch, strlen(request), &read);
 	assert_true(read.fields.flags & HTTP_COMPLETE);
-	place_request(&query, wants, &scratch, &read, keep_query);
+	place_request(&query, wants, &scratch, &read, target);
 	return query;
 }
 
@@ -53,7 +52,7 @@ static void texts_of_every_length(void **state)
 			snprintf(text, sizeof(text), "%s%s", name, way);
 			snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: %s\r\n\r\n",
 				 way, name);
-			query = placed(request, ~0u, false);
+			query = placed(request, ~0u, SERVICE_TARGET_PATH);
 			assert_true(query.target ==
 				    place_hash_bytes(PLACE_HASH_START, text, strlen(text)));
 			assert_int_equal(query.carp, carp_of(text));
@@ -62,7 +61,8 @@ static void texts_of_every_length(void **state)
 
 static void what_is_the_same_target(void **state)
 {
-	struct place_query plain = placed("GET /a HTTP/1.1\r\nHost: x.org\r\n\r\n", ~0u, false);
+	struct place_query plain =
+		placed("GET /a HTTP/1.1\r\nHost: x.org\r\n\r\n", ~0u, SERVICE_TARGET_PATH);
 	static const char *const same[] = {
 		"GET /a HTTP/1.1\r\nHost: X.Org\r\n\r\n",
 		"GET /a HTTP/1.1\r\nHost: x.org:80\r\n\r\n",
@@ -80,14 +80,55 @@ static void what_is_the_same_target(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(same) / sizeof(*same); i++) {
-		struct place_query query = placed(same[i], ~0u, false);
+		struct place_query query = placed(same[i], ~0u, SERVICE_TARGET_PATH);
 
 		assert_memory_equal(&query, &plain, sizeof(query));
 	}
 	for (size_t i = 0; i < sizeof(other) / sizeof(*other); i++)
-		assert_true(placed(other[i], ~0u, false).target != plain.target);
-	assert_true(placed(same[3], ~0u, true).target != plain.target);
-	assert_int_equal(placed("GET /a HTTP/1.1\r\nHost: x.org\r\n\r\n", 0, false).target, 0);
+		assert_true(placed(other[i], ~0u, SERVICE_TARGET_PATH).target != plain.target);
+	assert_true(placed(same[3], ~0u, SERVICE_TARGET_URL).target != plain.target);
+	assert_int_equal(
+		placed("GET /a HTTP/1.1\r\nHost: x.org\r\n\r\n", 0, SERVICE_TARGET_PATH).target, 0);
+}
+
+static void segments_of_the_path(void **state)
+{
+	static const struct {
+		const char *target, *part;
+		__u32 segments;
+	} rows[] = {
+		{"/", "", 0},
+		{"/a/b", "", 0},
+		{"/a?b/c", "", 0},
+		{"/", "/", 1},
+		{"/a", "/a", 1},
+		{"/a/", "/a", 1},
+		{"/a/b", "/a", 1},
+		{"/a?b/c", "/a", 1},
+		{"//a", "/", 1},
+		{"http://x.org/a/b", "/a", 1},
+		{"http://x.org", "", 1},
+		{"/a/b", "/a/b", 2},
+		{"/a/b/", "/a/b", 2},
+		{"/a//b", "/a/", 2},
+		{"/1234567/89", "/1234567", 1},
+		{"/12345678/9", "/12345678", 1},
+		{"/1234567890123456/1/2", "/1234567890123456/1", 2},
+		{"/1/2/3/4/5/6/7/8/9/0", "/1/2/3/4/5/6/7/8/9", 9},
+		{"/1/2/3", "/1/2/3", 64},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		char request[128], text[128];
+
+		snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: x.org\r\n\r\n",
+			 rows[i].target);
+		snprintf(text, sizeof(text), "x.org%s", rows[i].part);
+		if (placed(request, ~0u, 1 + rows[i].segments).target !=
+		    place_hash_bytes(PLACE_HASH_START, text, strlen(text)))
+			fail_msg("row %zu: %u of %s", i, rows[i].segments, rows[i].target);
+	}
 }
 
 /* The last eight digits that md5sum prints for host and path. */
@@ -118,7 +159,8 @@ static void md5_of_requests(void **state)
 
 		snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: %s\r\n\r\n",
 			 rows[i].path, rows[i].host);
-		snprintf(low, sizeof(low), "%08x", placed(request, PLACE_WANT_MD5, false).md5);
+		snprintf(low, sizeof(low), "%08x",
+			 placed(request, PLACE_WANT_MD5, SERVICE_TARGET_PATH).md5);
 		assert_string_equal(low, rows[i].end);
 	}
 }
@@ -126,6 +168,7 @@ static void md5_of_requests(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(texts_of_every_length),
 	cmocka_unit_test(what_is_the_same_target),
+	cmocka_unit_test(segments_of_the_path),
 	cmocka_unit_test(md5_of_requests),
 };
 

@@ -25,6 +25,9 @@ enum {
 	TALK_ECHO = 'e',    /* a length follows; blocks of it are sent back */
 	TALK_CONNECT = 'c', /* one byte is answered, then the end */
 	TALK_PORT = 5301,
+	/* What is written or read at a time by whoever streams, iperf3 beside ours too: goodput
+	 * where CPU is the bound depends on it. */
+	TALK_BLOCK = 128 * 1024,
 };
 
 #endif

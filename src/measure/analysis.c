@@ -80,12 +80,14 @@ void cells_make(struct cells *cells, const struct rows *rows)
 		while (end < used && row_same_cell(sorted[i], sorted[end]))
 			end++;
 		*cell = (struct cell){.first = sorted[i],
-				      .values = calloc(end - i, sizeof(double))};
-		if (!cell->values)
+				      .values = calloc(end - i, sizeof(double)),
+				      .repeats = calloc(end - i, sizeof(unsigned int))};
+		if (!cell->values || !cell->repeats)
 			out_of_memory();
 		for (; i < end; i++) {
 			if (sorted[i]->status != STATUS_OK)
 				continue;
+			cell->repeats[cell->count] = sorted[i]->repeat;
 			cell->values[cell->count++] = sorted[i]->value;
 			cell->outliers += sorted[i]->outlier;
 			cell->client_cpu += sorted[i]->client_cpu;
@@ -103,46 +105,12 @@ void cells_make(struct cells *cells, const struct rows *rows)
 
 void cells_free(struct cells *cells)
 {
-	for (size_t i = 0; i < cells->count; i++)
+	for (size_t i = 0; i < cells->count; i++) {
 		free(cells->list[i].values);
+		free(cells->list[i].repeats);
+	}
 	free(cells->list);
 	*cells = (struct cells){0};
-}
-
-/* The 97.5 % quantile of Student's t for any degrees of freedom, after Hill, Algorithm 396 (1970).
- */
-static double student(double n)
-{
-	static const double p = 0.05;
-	double a, b, c, d, x, y;
-
-	if (n < 1.0001)
-		return 12.706;
-	if (n < 2.0001 && n > 1.9999)
-		return sqrt(2 / (p * (2 - p)) - 2);
-	a = 1 / (n - 0.5);
-	b = 48 / (a * a);
-	c = ((20700 * a / b - 98) * a - 16) * a + 96.36;
-	d = ((94.5 / (b + c) - 3) / b + 1) * sqrt(a * M_PI_2) * n;
-	x = d * p;
-	y = pow(x, 2 / n);
-	if (y > 0.05 + a) {
-		x = -1.959963985; /* the normal law's quantile of p / 2 */
-		y = x * x;
-		if (n < 5)
-			c += 0.3 * (n - 4.5) * (x + 0.6);
-		c = (((0.05 * d * x - 5) * x - 7) * x - 2) * x + b + c;
-		y = (((((0.4 * y + 6.3) * y + 36) * y + 94.5) / c - y - 3) / b + 1) * x;
-		y = a * y * y;
-		y = y > 0.002 ? exp(y) - 1 : 0.5 * y * y + y;
-	} else {
-		y = ((1 / (((n + 6) / (n * y) - 0.089 * d - 0.822) * (n + 2) * 3) + 0.5 / (n + 4)) *
-			     y -
-		     1) * (n + 1) /
-			    (n + 2) +
-		    1 / y;
-	}
-	return sqrt(n * y);
 }
 
 bool cells_differ(const struct cell *a, const struct cell *b)
@@ -157,7 +125,7 @@ bool cells_differ(const struct cell *a, const struct cell *b)
 		return a->mean.middle != b->mean.middle;
 	freedom = (va + vb) * (va + vb) /
 		  (va * va / (double)(a->count - 1) + vb * vb / (double)(b->count - 1));
-	return fabs(a->mean.middle - b->mean.middle) > student(freedom) * sqrt(va + vb);
+	return fabs(a->mean.middle - b->mean.middle) > sample_student(freedom) * sqrt(va + vb);
 }
 
 /* The metric that ranks a workload: the one that its kind puts first. */
@@ -260,7 +228,7 @@ bool choices_apart(const struct choice *a, const struct choice *b)
 	freedom = spread * spread /
 		  (a->logs[1] * a->logs[1] / fmax(a->freedom, 1) +
 		   b->logs[1] * b->logs[1] / fmax(b->freedom, 1));
-	return fabs(a->logs[0] - b->logs[0]) > student(fmax(freedom, 1)) * sqrt(spread);
+	return fabs(a->logs[0] - b->logs[0]) > sample_student(fmax(freedom, 1)) * sqrt(spread);
 }
 
 /* Sorts, and gives scores relative to the best. */
@@ -270,7 +238,8 @@ static void settle(struct choice *choices, unsigned int count)
 	for (unsigned int i = 0; i < count; i++) {
 		struct choice *choice = &choices[i];
 		double half = choice->samples > 1 && choice->logs[1] > 0
-				      ? student(fmax(choice->freedom, 1)) * sqrt(choice->logs[1])
+				      ? sample_student(fmax(choice->freedom, 1)) *
+						sqrt(choice->logs[1])
 				      : 0,
 		       middle = choice->logs[0] - choices[0].logs[0];
 

@@ -10,6 +10,7 @@
 struct cell {
 	const struct row *first; /* names it */
 	double *values;
+	unsigned int *repeats; /* which repetition each value is of */
 	size_t count, outliers, failed;
 	struct interval mean;
 	double deviation;  /* of the sample; 0 for fewer than two */

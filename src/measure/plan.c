@@ -84,13 +84,14 @@ static void read_workloads(struct schema *schema, const struct schema_node *node
 		struct plan_workload *work = &plan->workloads[i];
 		char type[PLAN_NAME], direction[PLAN_NAME];
 
-		*work = (struct plan_workload){
-			.type = -1, .repeats = 5, .files = 1, .time = 2 * NS_PER_S, .count = 1000};
+		*work = (struct plan_workload){.type = -1, .repeats = 5, .files = 1, .count = 1000};
 		schema_mapping(schema, item, workload_fields, work);
 		if (work->type < 0)
 			continue;
 		if (!work->size)
 			work->size = work->type == DEMAND ? 8000000 : 1000;
+		if (!work->time && work->type != ROUND_TRIP)
+			work->time = 2 * NS_PER_S;
 		plan_word(WORKLOAD_KINDS, work->type, type);
 		plan_word(DIRECTION_NAMES, work->direction, direction);
 		if (!*work->name &&

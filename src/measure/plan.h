@@ -67,7 +67,7 @@ struct plan_workload {
 	uint64_t files, size; /* samba: how many and how large; demand: the package's size */
 	int direction;	      /* samba, goodput */
 	uint64_t count;	      /* web: requests; round-trip, connect: how many */
-	uint64_t time;	      /* goodput: ns */
+	uint64_t time;	      /* goodput: ns; round-trip: no longer than this, 0 for no bound */
 };
 
 struct plan_weights {

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -151,19 +152,32 @@ static void print_agreement(const struct cells *cells, const struct plan *plan)
 	struct table *table = NULL;
 
 	if (count) {
-		printf("\nBeside others' programs: medians of the repetitions\n");
-		table = table_new("subject|network|vantage|measured|>ours|theirs|>theirs|>apart");
+		printf("\nBeside others' programs: medians; ours over theirs in pairs (Hodges and "
+		       "Lehmann);\nwhether all of the interval is within %.0f %%\n",
+		       AGREEMENT_WITHIN * 100);
+		table = table_new("subject|network|vantage|theirs|unit|>ours|>theirs|>ratio|>95 % "
+				  "from|>to|>pairs|within");
 	}
 	for (unsigned int i = 0; i < count && table; i++) {
 		const struct row *row = list[i].theirs->first;
 
-		table_row(table, "%s|%s|%s|%s|%.4g|%s|%.4g|%+.1f %%", row->subject, row->network,
-			  row->vantage, row->unit, list[i].our_median, row->workload,
-			  list[i].their_median, list[i].apart * 100);
+		table_row(table, "%s|%s|%s|%s|%s|%.4g|%.4g|%.3f|%.3f|%.3f|%zu|%s", row->subject,
+			  row->network, row->vantage, row->workload, row->unit, list[i].our_median,
+			  list[i].their_median, list[i].ratio.middle, list[i].ratio.low,
+			  list[i].ratio.high, list[i].pairs,
+			  agreement_word(agreement_verdict(&list[i].ratio)));
 	}
 	if (table)
 		table_print(table, stdout);
 	free(list);
+}
+
+/* [middle, low, high]; null for a bound that there is none of. */
+static json_t *interval(const struct interval *interval)
+{
+	return json_pack("[f, o, o]", interval->middle,
+			 isfinite(interval->high) ? json_real(interval->low) : json_null(),
+			 isfinite(interval->high) ? json_real(interval->high) : json_null());
 }
 
 static json_t *json_agreement(const struct cells *cells, const struct plan *plan)
@@ -176,11 +190,13 @@ static json_t *json_agreement(const struct cells *cells, const struct plan *plan
 		const struct row *row = found[i].theirs->first;
 
 		json_array_append_new(
-			list, json_pack("{s:s, s:s, s:i, s:s, s:s, s:f, s:f, s:f}", "subject",
-					row->subject, "network", row->network, "memory",
-					(int)row->memory, "vantage", row->vantage, "reference",
-					row->workload, "ours", found[i].our_median, "theirs",
-					found[i].their_median, "apart", found[i].apart));
+			list,
+			json_pack("{s:s, s:s, s:i, s:s, s:s, s:f, s:f, s:i, s:o, s:s}", "subject",
+				  row->subject, "network", row->network, "memory", (int)row->memory,
+				  "vantage", row->vantage, "reference", row->workload, "ours",
+				  found[i].our_median, "theirs", found[i].their_median, "pairs",
+				  (int)found[i].pairs, "ratio", interval(&found[i].ratio), "within",
+				  agreement_word(agreement_verdict(&found[i].ratio))));
 	}
 	free(found);
 	return list;
@@ -204,11 +220,6 @@ static void print_choice(const struct cells *cells, const struct plan *plan)
 		printf("\nBy weights: no choice has results for all that has weight\n");
 	}
 	free(choices);
-}
-
-static json_t *interval(const struct interval *interval)
-{
-	return json_pack("[f, f, f]", interval->middle, interval->low, interval->high);
 }
 
 static json_t *json_choices(const struct choice *choices, unsigned int count)

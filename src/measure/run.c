@@ -3,11 +3,11 @@
 #include "base/clock.h"
 #include "base/fail.h"
 #include "base/process.h"
-#include "base/random.h"
 #include "measure/cgroup.h"
 #include "measure/environment.h"
 #include "guest/image.h"
 #include "measure/network.h"
+#include "measure/order.h"
 #include "measure/results.h"
 #include "measure/setup.h"
 #include "measure/workload.h"
@@ -19,21 +19,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/* A guest to boot: subject, network, memory. */
-struct place {
-	const struct plan_subject *subject;
-	enum network network;
-	uint64_t memory;
-};
-
-/* A repetition: what is done in it. */
-struct item {
-	const struct plan_workload *workload;
-	enum vantage vantage;
-	unsigned int repeat;
-	bool warm_up;
-};
 
 struct run {
 	const struct plan *plan;
@@ -66,22 +51,6 @@ void run_shorten(struct plan *plan, const struct run_options *options)
 	}
 	if (options->repeats && plan->rounds > options->repeats)
 		plan->rounds = options->repeats;
-}
-
-/* Fisher and Yates, by the run's seed. */
-static void shuffle(void *list, size_t count, size_t size, uint64_t seed)
-{
-	struct random_state random;
-	char *bytes = list, swap[64];
-
-	random_seed(&random, seed);
-	for (size_t i = count; i > 1; i--) {
-		size_t j = random_below(&random, i);
-
-		memcpy(swap, bytes + j * size, size);
-		memcpy(bytes + j * size, bytes + (i - 1) * size, size);
-		memcpy(bytes + (i - 1) * size, swap, size);
-	}
 }
 
 static double load_average(void)
@@ -236,58 +205,14 @@ static int measure(struct run *run, struct guest *guest, const struct place *pla
 	return error;
 }
 
-/* What is still to do with a guest in this round, in random order; warm-ups first. The caller
- * frees.
- */
-static struct item *items_of(struct run *run, const struct place *place, unsigned int round,
-			     uint64_t seed, size_t *count, size_t *warm)
+/* Which repetitions are rows already; failed ones only count where they aren't tried again. */
+static bool done(const void *context, const struct place *place, const struct item *item)
 {
-	const struct plan *plan = run->plan;
-	size_t room = 0, used = 0, kept = 0, pairs = 0;
-	struct item *list, *all;
+	const struct run *run = context;
+	struct row row;
 
-	for (unsigned int i = 0; i < plan->workload_count; i++)
-		room += (plan->workloads[i].repeats + plan->warm_up) * plan->vantage_count;
-	all = calloc(room + 1, sizeof(*all));
-	list = calloc(room + 1, sizeof(*list));
-	if (!all || !list)
-		out_of_memory();
-	for (unsigned int i = 0; i < plan->workload_count; i++)
-		for (unsigned int v = 0; v < plan->vantage_count; v++)
-			for (unsigned int r = 1; r <= plan->workloads[i].repeats; r++)
-				if ((r - 1) % plan->rounds + 1 == round)
-					all[used++] = (struct item){&plan->workloads[i],
-								    (enum vantage)plan->vantages[v],
-								    r, false};
-	/* The whole round is shuffled, then what is done is left out: the order does not depend on
-	 * where a run was broken off. */
-	shuffle(all, used, sizeof(*all), seed);
-	for (size_t i = 0; i < used; i++) {
-		struct row row;
-
-		fill_row(run, place, &all[i], round, &row);
-		if (rows_have(&run->rows, &row, !run->options->retry))
-			continue;
-		all[pairs++] = all[i];
-	}
-	for (unsigned int w = 1; pairs && w <= plan->warm_up; w++)
-		for (unsigned int i = 0; i < plan->workload_count; i++)
-			for (unsigned int v = 0; v < plan->vantage_count; v++) {
-				bool needed = false;
-
-				for (size_t j = 0; j < pairs; j++)
-					needed |= all[j].workload == &plan->workloads[i] &&
-						  all[j].vantage == (enum vantage)plan->vantages[v];
-				if (needed)
-					list[kept++] = (struct item){
-						&plan->workloads[i],
-						(enum vantage)plan->vantages[v], w, true};
-			}
-	*warm = kept;
-	memcpy(list + kept, all, pairs * sizeof(*all));
-	*count = kept + pairs;
-	free(all);
-	return list;
+	fill_row(run, place, item, 0, &row);
+	return rows_have(&run->rows, &row, !run->options->retry);
 }
 
 /* Boots a guest and does its items. */
@@ -305,7 +230,7 @@ static int visit(struct run *run, const struct place *place, unsigned int round,
 	struct buffer why = BUFFER_EMPTY;
 	char group[64], root[PATH_MAX], program[PATH_MAX];
 	size_t count, warm;
-	struct item *items = items_of(run, place, round, seed, &count, &warm);
+	struct item *items = order_items(run->plan, place, round, seed, done, run, &count, &warm);
 	int error = 0;
 	bool up = false;
 
@@ -351,49 +276,37 @@ free_items:
 static int rounds(struct run *run)
 {
 	const struct plan *plan = run->plan;
-	size_t room = (size_t)plan->subject_count * plan->network_count * plan->memory_count;
-	struct place *places = calloc(room, sizeof(*places));
 	int error = 0;
 
-	if (!places)
-		return failed("measure: out of memory");
 	for (unsigned int round = 1; round <= plan->rounds && !error && !stopped; round++) {
-		size_t count = 0;
+		size_t count;
+		struct place *places = order_places(plan, round, &count);
 
-		for (unsigned int s = 0; s < plan->subject_count; s++)
-			for (unsigned int n = 0; n < plan->network_count; n++)
-				for (unsigned int m = 0; m < plan->memory_count; m++)
-					places[count++] = (struct place){
-						&plan->subjects[s], (enum network)plan->networks[n],
-						plan->memories[m]};
-		shuffle(places, count, sizeof(*places), plan->seed * 7919 + round);
 		for (size_t i = 0; i < count && !error && !stopped; i++)
 			error = visit(run, &places[i], round,
 				      (plan->seed * 7919 + round) * 104729 + i);
+		free(places);
 	}
-	free(places);
 	return error;
 }
 
 /* How many repetitions are left, so that the time left can be said. */
-static unsigned long left(struct run *run)
+static unsigned long repetitions_left(struct run *run)
 {
 	const struct plan *plan = run->plan;
-	unsigned long count = 0;
+	unsigned long left = 0;
 
-	for (unsigned int s = 0; s < plan->subject_count; s++)
-		for (unsigned int n = 0; n < plan->network_count; n++)
-			for (unsigned int m = 0; m < plan->memory_count; m++)
-				for (unsigned int r = 1; r <= plan->rounds; r++) {
-					struct place place = {&plan->subjects[s],
-							      (enum network)plan->networks[n],
-							      plan->memories[m]};
-					size_t all, warm;
+	for (unsigned int round = 1; round <= plan->rounds; round++) {
+		size_t count, all, warm;
+		struct place *places = order_places(plan, round, &count);
 
-					free(items_of(run, &place, r, 1, &all, &warm));
-					count += all - warm;
-				}
-	return count;
+		for (size_t i = 0; i < count; i++) {
+			free(order_items(plan, &places[i], round, 1, done, run, &all, &warm));
+			left += all - warm;
+		}
+		free(places);
+	}
+	return left;
 }
 
 int run_plan(const struct plan *plan, const struct run_options *options)
@@ -420,7 +333,7 @@ int run_plan(const struct plan *plan, const struct run_options *options)
 	for (size_t i = 0; i < run->rows.count; i++)
 		if (run->rows.list[i].order > run->order)
 			run->order = run->rows.list[i].order;
-	run->total = left(run);
+	run->total = repetitions_left(run);
 	if (!run->total)
 		goto free_run;
 	if (mkdir(run->scratch, 0755) && errno != EEXIST) {

@@ -3,6 +3,7 @@
 #include "measure/workload.h"
 
 #include "base/process.h"
+#include "guest/agent.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -43,20 +44,17 @@ struct reference {
 static int run_iperf(void *context)
 {
 	struct reference *this = context;
-	char seconds[32];
-	const char *argv[] = {"iperf3",
-			      "-c",
-			      this->address,
-			      "-J",
-			      "-t",
-			      seconds,
-			      this->direction == GET ? "-R" : NULL,
+	char seconds[32], block[32];
+	const char *argv[] = {"iperf3", "-c",	 this->address,
+			      "-J",	"-l",	 block,
+			      "-t",	seconds, this->direction == GET ? "-R" : NULL,
 			      NULL};
 	struct buffer said = BUFFER_EMPTY;
 	json_t *all;
 	int code;
 
 	snprintf(seconds, sizeof(seconds), "%lu", (this->time + 999999999) / 1000000000);
+	snprintf(block, sizeof(block), "%d", TALK_BLOCK);
 	code = process_run(argv, NULL, &said);
 	all = said.length ? json_loads(said.data, JSON_DISABLE_EOF_CHECK, NULL) : NULL;
 	this->value = json_number_value(json_object_get(

@@ -2,6 +2,7 @@
 
 #include "measure/agreement.h"
 #include "measure/analysis.h"
+#include "measure/order.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -196,8 +197,7 @@ static void kept(void **state)
 	rmdir(folder);
 }
 
-/* Medians at the same place, of the workloads that do the same; one far repetition changes nothing.
- */
+/* Pairs at the same place, of the workloads that do the same; one far repetition changes little. */
 static void beside_others(void **state)
 {
 	struct plan plan = three_subjects();
@@ -213,11 +213,11 @@ static void beside_others(void **state)
 	plan.workloads[2] =
 		(struct plan_workload){.name = "iperf3", .type = IPERF3, .direction = GET};
 	plan.workloads[3] = (struct plan_workload){.name = "sockperf", .type = SOCKPERF};
-	for (int i = 0; i < 5; i++) {
+	for (int i = 0; i < 8; i++) {
 		add(&rows, "a", "internal", "up", "rate", 500);
-		add(&rows, "a", "internal", "down", "rate", 102);
+		add(&rows, "a", "internal", "down", "rate", 102 * (i + 1));
 		add(&rows, "a", "external", "down", "rate", 50);
-		add(&rows, "a", "internal", "iperf3", "rate", i ? 100 : 1);
+		add(&rows, "a", "internal", "iperf3", "rate", i ? 100 * (i + 1) : 1);
 		add(&rows, "a", "internal", "sockperf", "median", 20);
 	}
 	cells_make(&cells, &rows);
@@ -225,9 +225,54 @@ static void beside_others(void **state)
 	assert_int_equal(agreements(&cells, &plan, list, 4), 1);
 	assert_string_equal(list[0].ours->first->workload, "down");
 	assert_string_equal(list[0].theirs->first->vantage, "internal");
-	assert_float_equal(list[0].apart, 0.02, 1e-9);
+	assert_int_equal(list[0].pairs, 8);
+	assert_float_equal(list[0].ratio.middle, 1.02, 1e-9);
+	assert_float_equal(list[0].ratio.low, 1.02, 1e-9);
+	assert_int_equal(agreement_verdict(&(struct interval){1.02, 0.96, 1.04}), AGREE);
+	assert_int_equal(agreement_verdict(&(struct interval){1.02, 0.96, 1.06}), UNDECIDED);
+	assert_int_equal(agreement_verdict(&(struct interval){1.2, 1.06, 1.4}), APART);
 	cells_free(&cells);
 	rows_free(&rows);
+}
+
+static bool second_of_theirs(const void *context, const struct place *place,
+			     const struct item *item)
+{
+	(void)context;
+	(void)place;
+	return item->workload->type == IPERF3 && item->repeat == 2;
+}
+
+/* iperf3's repetitions stand beside ours: behind the first and third, before the second and fourth;
+ * what has been done is left out and changes nothing else. */
+static void pairs_in_order(void **state)
+{
+	struct plan plan = three_subjects();
+	struct place place = {.subject = plan.subjects};
+	struct item *items;
+	size_t count, warm;
+
+	(void)state;
+	plan.workload_count = 3;
+	plan.rounds = 1;
+	plan.warm_up = 1;
+	plan.workloads[0] = (struct plan_workload){.name = "page", .type = WEB, .repeats = 4};
+	plan.workloads[1] = (struct plan_workload){.name = "iperf3", .type = IPERF3, .repeats = 4};
+	plan.workloads[2] = (struct plan_workload){.name = "up", .type = GOODPUT, .repeats = 4};
+	items = order_items(&plan, &place, 1, 7, second_of_theirs, NULL, &count, &warm);
+	assert_int_equal(warm, 6);
+	assert_int_equal(count, 6 + 24 - 2);
+	for (size_t i = warm; i < count; i++) {
+		const struct item *theirs = &items[i],
+				  *ours = theirs->repeat % 2 ? theirs - 1 : theirs + 1;
+
+		if (theirs->workload->type != IPERF3)
+			continue;
+		assert_ptr_equal(ours->workload, &plan.workloads[2]);
+		assert_int_equal(ours->repeat, theirs->repeat);
+		assert_int_equal(ours->vantage, theirs->vantage);
+	}
+	free(items);
 }
 
 int main(void)
@@ -235,7 +280,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ranks),	 cmocka_unit_test(welch),
 		cmocka_unit_test(outliers),	 cmocka_unit_test(kept),
-		cmocka_unit_test(beside_others),
+		cmocka_unit_test(beside_others), cmocka_unit_test(pairs_in_order),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

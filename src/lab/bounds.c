@@ -21,6 +21,13 @@ enum { PERIOD_US = 20000, QUOTA_LEAST_US = 1000 };
 #define GROUPS_OLD "/sys/fs/cgroup/cpu" /* cgroup 1 */
 #define GROUPS	   "/sys/fs/cgroup"	/* cgroup 2 */
 
+bool bounds_of(const char *word, size_t length, const char *host)
+{
+	bool any = length == 4 && !strncmp(word, "node", 4) && !strncmp(host, "node", 4);
+
+	return any || (strlen(host) == length && !strncmp(word, host, length));
+}
+
 /* The value of the word that names the host; NULL: none does. The last one counts. */
 static const char *value_of(const struct option_list *words, const char *host)
 {
@@ -28,10 +35,8 @@ static const char *value_of(const struct option_list *words, const char *host)
 
 	for (unsigned int i = 0; words && i < words->count; i++) {
 		size_t length = strcspn(words->items[i], "=");
-		bool all = length == 4 && !strncmp(words->items[i], "node", 4) &&
-			   !strncmp(host, "node", 4);
 
-		if (all || (strlen(host) == length && !strncmp(words->items[i], host, length)))
+		if (bounds_of(words->items[i], length, host))
 			found = words->items[i] + length + (words->items[i][length] == '=');
 	}
 	return found;

@@ -24,6 +24,9 @@ struct bounds {
  * a line on stderr. */
 int bounds_check(const struct bounds *bounds);
 
+/* Whether the first `length` bytes of a word name a host: its own name, or "node" for any node. */
+bool bounds_of(const char *word, size_t length, const char *host);
+
 /* The share and the rate that hold for a host; 0: none. */
 double bounds_cpu(const struct bounds *bounds, const char *host);
 uint64_t bounds_rate(const struct bounds *bounds, const char *host);

@@ -232,8 +232,7 @@ static int add_host(const struct topology *topology, const char *host, const cha
 	bool node = !strncmp(host, "node", 4), front = !strncmp(host, "front", 5);
 	bool guest = node && topology->guests;
 	bool silent = node || (front && topology->fronts > 1);
-	bool delayed = topology->impair || (topology->delay && !strcmp(host, "client")) ||
-		       (topology->origin_delay && !strcmp(host, "origin"));
+	bool lined = topology->lined && topology->lined(topology->context, host);
 	char netns[NETNS_ROOM], bridge[NETNS_ROOM];
 	struct buffer lines = BUFFER_EMPTY;
 	int error;
@@ -246,7 +245,7 @@ static int add_host(const struct topology *topology, const char *host, const cha
 		error = process_within(netns, trust_addresses, NULL);
 	buffer_clear(&lines);
 	buffer_format(&lines, "link add p-%s type veth peer name eth0 netns %s\n", host, netns);
-	if (!delayed)
+	if (!lined)
 		buffer_format(&lines, "link set p-%s master br0\n", host);
 	else
 		buffer_format(&lines,

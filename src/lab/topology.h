@@ -39,8 +39,9 @@ struct topology {
 	const char *lab;
 	unsigned int nodes, fronts;
 	const struct option_list *extra; /* further hosts, .0.201 and on; may be NULL */
-	/* These hosts' ports are left off the bridge, for a line; or all. */
-	bool delay, origin_delay, impair;
+	/* Whether a host's port is left off the bridge, for a line (lines.h); NULL: none. */
+	bool (*lined)(const void *context, const char *host);
+	const void *context;
 	bool dns;    /* each node has a VIP of its own, and there are no fronts */
 	bool nat;    /* nodes have no VIP, and the front is their way to the client */
 	bool guests; /* nodes are guests: their cables end at a bridge with a TAP (guests.h) */

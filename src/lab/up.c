@@ -4,6 +4,7 @@
 #include "base/process.h"
 #include "lab/await.h"
 #include "lab/keeper.h"
+#include "lab/lines.h"
 #include "lab/names.h"
 #include "lab/bounds.h"
 #include "lab/cluster_file.h"
@@ -107,6 +108,10 @@ static const struct option_spec options[] = {
 	{"rate", 0, OPTION_LIST, "HOST=BITS",
 	 "hold a host's cable, or every \"node\"'s, to so many bits a second; may be repeated",
 	 offsetof(struct values, rate)},
+	{"profile", 0, OPTION_LIST, "[HOST=]FILE",
+	 "hold a node's cable, or every \"node\"'s, to the goodput and round trip that 'baton "
+	 "measure profile' printed; --rate counts more; may be repeated",
+	 offsetof(struct values, profile)},
 	{"log", 0, OPTION_TEXT, "FORMAT",
 	 "the nodes' access log: combined or json, in /run/baton/LAB/log/NODE.requests; none: only "
 	 "status and page show requests [off]",
@@ -177,47 +182,6 @@ static void add_daemons(const struct values *values, const json_t *inside, json_
 	}
 }
 
-/* The line between a host's cable and the bridge. */
-static void add_line(const struct values *values, const char *host, uint64_t delay, json_t *list)
-{
-	char name[80], port[64], far[64], time[32], file[80], path[STATE_ROOM];
-
-	snprintf(name, sizeof(name), "%s-line", host);
-	snprintf(port, sizeof(port), "p-%s", host);
-	snprintf(far, sizeof(far), "d-%s", host);
-	snprintf(time, sizeof(time), "%luns", delay);
-	snprintf(file, sizeof(file), "line-%s.sock", host);
-	keeper_add(list, name, "switch", true,
-		   (const char *const[]){"/proc/self/exe", "lab", "line", port, far,
-					 state_path(values->name, file, path), time, NULL});
-}
-
-static void add_lines(const struct values *values, json_t *list)
-{
-	char host[32];
-
-	if (values->impair || values->delay)
-		add_line(values, "client", values->delay, list);
-	if (values->impair || values->origin_delay)
-		add_line(values, "origin", values->origin_delay, list);
-	if (!values->impair)
-		return;
-	if (values_by_dns(values))
-		add_line(values, LAB_RESOLVER, 0, list);
-	else if (values->fronts > 1)
-		add_line(values, "router", 0, list);
-	for (unsigned int i = 1; i <= values->fronts && !values_by_dns(values); i++)
-		add_line(values, topology_front(i, host), 0, list);
-	for (unsigned int i = 1; i <= values->nodes; i++) {
-		snprintf(host, sizeof(host), "node%u", i);
-		add_line(values, host, 0, list);
-	}
-	for (unsigned int i = 1; i <= values->dispatchers; i++)
-		add_line(values, topology_dispatcher(i, host), 0, list);
-	for (unsigned int i = 0; i < values->extra.count; i++)
-		add_line(values, values->extra.items[i], 0, list);
-}
-
 static int build(const struct values *values, const char *root, const char *origin_root,
 		 const struct cache_options *cache)
 {
@@ -228,9 +192,8 @@ static int build(const struct values *values, const char *root, const char *orig
 				    .dispatchers = (unsigned int)values->dispatchers,
 				    .dns = values_by_dns(values),
 				    .extra = &values->extra,
-				    .delay = values->delay > 0,
-				    .origin_delay = values->origin_delay > 0,
-				    .impair = values->impair,
+				    .lined = lines_has,
+				    .context = values,
 				    .nat = values_through_front(values),
 				    .guests = guests_wanted(&values->guests)};
 	struct bounds bounds = {&values->cpu, &values->rate};
@@ -283,7 +246,7 @@ static int build(const struct values *values, const char *root, const char *orig
 			goto free_list;
 		}
 	}
-	add_lines(values, list);
+	lines_add(values, list);
 	if (!values->bare)
 		add_daemons(values, inside, list);
 	error = guests_wanted(&values->guests)
@@ -417,7 +380,9 @@ static int run(const struct command *self, int argc, char **argv)
 	error = guests_wanted(&values.guests) ? guests_check(&values.guests) : 0;
 	if (error)
 		return error;
-	if (bounds_check(&(struct bounds){&values.cpu, &values.rate}))
+	if (bounds_check(&(struct bounds){&values.cpu, &values.rate}) ||
+	    profiles_read(&values.profiles, &values.profile, values.nodes) ||
+	    profiles_rates(&values.profiles, &values.rate))
 		return EXIT_USAGE;
 	cache.memory = values.memory;
 	cache.disk = values.disk;

@@ -4,12 +4,15 @@
 
 #include "base/command.h"
 #include "lab/guests.h"
+#include "lab/profile.h"
 
 struct values {
 	const char *name, *policy, *server, *root, *place, *forward, *release, *log;
 	const char *origin, *distill, *xdp, *path_segments, *relay, *central;
 	uint64_t nodes, fronts, dispatchers, delay, origin_delay, memory, disk, flows;
 	struct option_list extra, cpu, rate; /* extra: room for one more */
+	struct option_list profile;
+	struct profiles profiles; /* what `profile` names */
 	struct guests guests;
 	bool bare, partition, query, proxy, impair, dynamic;
 };

@@ -21,9 +21,9 @@ static const struct cell *find(const struct cells *cells, const struct plan *pla
 			const struct row *row = cells->list[i].first;
 
 			if (cells->list[i].count && !strcmp(row->workload, workload->name) &&
-			    !strcmp(row->metric, "rate") && !strcmp(row->vantage, "external") &&
-			    !strcmp(row->subject, subject) && !strcmp(row->network, network) &&
-			    row->memory == memory >> 20)
+			    !strcmp(row->metric, type == ROUND_TRIP ? "median" : "rate") &&
+			    !strcmp(row->vantage, "external") && !strcmp(row->subject, subject) &&
+			    !strcmp(row->network, network) && row->memory == memory >> 20)
 				return &cells->list[i];
 		}
 	}
@@ -33,7 +33,7 @@ static const struct cell *find(const struct cells *cells, const struct plan *pla
 int profile_print(const struct plan *plan, const char *folder, const char *subject,
 		  const char *network, uint64_t memory)
 {
-	const struct cell *calls, *stream;
+	const struct cell *calls, *stream, *trips;
 	struct rows rows = {0};
 	struct cells cells;
 	unsigned int line;
@@ -46,6 +46,7 @@ int profile_print(const struct plan *plan, const char *folder, const char *subje
 	cells_make(&cells, &rows);
 	calls = find(&cells, plan, CONNECT, subject, network, memory);
 	stream = find(&cells, plan, GOODPUT, subject, network, memory);
+	trips = find(&cells, plan, ROUND_TRIP, subject, network, memory);
 	if (!calls || !stream || calls->guest_cpu <= 0)
 		error = failed(
 			"measure: %s has no 'connect' and 'goodput' (get) of %s, %s, %lu MiB "
@@ -57,6 +58,9 @@ int profile_print(const struct plan *plan, const char *folder, const char *subje
 		       "link_mbit %.6g\t# goodput from the guest\n",
 		       subject, network, memory >> 20, calls->count, stream->count,
 		       calls->guest_cpu * 1e6, stream->mean.middle);
+	if (!error && trips)
+		printf("rtt_us %.4g\t# round trip of 64 bytes; of %zu medians\n",
+		       sample_median(trips->values, trips->count), trips->count);
 	cells_free(&cells);
 	rows_free(&rows);
 	return error;

@@ -4,10 +4,10 @@
 
 #include "measure/plan.h"
 
-/* Prints lines "name value" for `baton simulate --measured`: hit_us, this host's CPU time of the
- * guest for a connection that is made, answered and ended (workload `connect`, external), and
- * link_mbit, the goodput from the guest (workload `goodput`, get, external). Returns 0, or
- * EXIT_FAILED with a line on stderr where one of them was not measured. */
+/* Prints lines "name value", as base/parameters.h has them, for `baton simulate --measured` and
+ * `baton lab up --profile`: from workloads `connect`, `goodput` (get) and, if it was measured,
+ * `round-trip`, all from outside. Returns 0, or EXIT_FAILED with a line on stderr where one of the
+ * first two was not measured. */
 int profile_print(const struct plan *plan, const char *folder, const char *subject,
 		  const char *network, uint64_t memory);
 

@@ -6,7 +6,7 @@
 #define BATON_SIMULATE_FARM_H
 
 #include "place/build.h"
-#include "simulate/parameters.h"
+#include "base/parameters.h"
 #include "simulate/workload.h"
 
 struct farm_result {

@@ -9,7 +9,7 @@
 #ifndef BATON_SIMULATE_KWON_H
 #define BATON_SIMULATE_KWON_H
 
-#include "simulate/parameters.h"
+#include "base/parameters.h"
 
 #include <stdbool.h>
 #include <stdint.h>

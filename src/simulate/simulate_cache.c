@@ -7,7 +7,7 @@
 #include "base/plot.h"
 #include "base/table.h"
 #include "simulate/hits.h"
-#include "simulate/parameters.h"
+#include "base/parameters.h"
 #include "simulate/presets.h"
 
 #include <errno.h>
@@ -315,8 +315,8 @@ static int take_measured(struct options *options)
 	static const struct option_list none;
 	struct parameters parameters;
 	struct buffer reason = BUFFER_EMPTY;
-	int error = parameters_read(&parameters, "hit_us 0\nlink_mbit 0\n", options->measured,
-				    &none, &reason);
+	int error = parameters_read(&parameters, PARAMETERS_MEASURED, options->measured, &none,
+				    &reason);
 
 	if (!error &&
 	    (parameter(&parameters, "hit_us") <= 0 || parameter(&parameters, "link_mbit") <= 0)) {

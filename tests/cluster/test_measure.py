@@ -97,15 +97,37 @@ def test_what_was_measured_is_simulated(tmp_path):
     profile = labs.run("measure", "profile", tmp_path / "out").stdout
     values = dict(line.split()[:2] for line in profile.splitlines() if not line.startswith("#"))
     assert float(values["hit_us"]) > 0 and float(values["link_mbit"]) > 0
-    (tmp_path / "profile").write_text("hit_us 1000\nlink_mbit 8\n")
+    (tmp_path / "profile").write_text("hit_us 1000\nlink_mbit 8\nrtt_us 500\n")
     rates = {}
     for name, extra in (("none", ()), ("slow", ("--measured", tmp_path / "profile"))):
         report = labs.run("simulate", "cache", "--policies", "rr", "--nodes", "2", "--cache", "50%", "--requests", "2000",
                           "--csv", *extra).stdout.splitlines()
         rates[name] = dict(zip(report[0].split(","), report[1].split(",")))
     assert rates["none"] != rates["slow"]
+    on_a_labs_cables(tmp_path, profile)
     done = labs.run("measure", "profile", tmp_path / "out", "--subject", "nobody", check=False)
     assert done.returncode == 1 and "nobody" in done.stderr
+
+
+def on_a_labs_cables(folder, measured):
+    """A lab whose first node is as slow as a made-up guest, its second as one that was measured."""
+    (folder / "slow").write_text("hit_us 1000\nlink_mbit 8\nrtt_us 20000\n")
+    (folder / "measured").write_text(measured)
+    assert float(dict(line.split()[:2] for line in measured.splitlines() if line[0] != "#")["rtt_us"]) > 0
+    lab = labs.Lab("profile", "-n", 2, "--profile", folder / "slow", "--profile", "node2=%s" % (folder / "measured"))
+    try:
+        # Load makes it slower, nothing makes it faster than the profile says.
+        pings = lab.exec("client", "ping", "-q", "-c", 3, "-i", 0.2, "10.77.0.11").stdout
+        assert float(pings.split("= ")[-1].split("/")[0]) >= 20
+        size, seconds = lab.curl("-o", "/dev/null", "-w", "%{size_download} %{time_total}", "http://10.77.0.11/1MB").split()
+        assert int(size) == 1000000
+        # 70 KB may pass at once at each end of the cable.
+        assert float(seconds) >= (1000000 - 2 * 70000) * 8 / 8.4e6
+        assert lab.curl("-o", "/dev/null", "-w", "%{size_download}", "http://10.77.0.12/1MB") == "1000000"
+    finally:
+        lab.down()
+    done = labs.run("lab", "up", "--profile", "node9=%s" % (folder / "slow"), check=False)
+    assert done.returncode == 2 and "node9 is no node of this lab" in done.stderr
 
 
 def test_a_wrong_plan_is_refused(tmp_path):

@@ -1,4 +1,4 @@
-#include "simulate/parameters.h"
+#include "base/parameters.h"
 
 #include "base/fail.h"
 

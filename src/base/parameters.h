@@ -1,11 +1,17 @@
 /* A model's numbers: a file of lines "name value", '#' begins a comment. */
-#ifndef BATON_SIMULATE_PARAMETERS_H
-#define BATON_SIMULATE_PARAMETERS_H
+#ifndef BATON_BASE_PARAMETERS_H
+#define BATON_BASE_PARAMETERS_H
 
 #include "base/buffer.h"
 #include "base/command.h"
 
 enum { PARAMETERS_MAX = 64 };
+
+/* The names of a profile of `baton measure profile`; 0 is what was not measured:
+ *	hit_us		this host's CPU time of the guest for a connection made, answered and ended
+ *	link_mbit	goodput from the guest, Mbit/s
+ *	rtt_us		round trip of 64 bytes to the guest and back */
+#define PARAMETERS_MEASURED "hit_us 0\nlink_mbit 0\nrtt_us 0\n"
 
 struct parameters {
 	struct parameter {

@@ -14,6 +14,24 @@
 #include "bpf/front_place.h"
 #include "bpf/message.h"
 
+/* Places a request of which the segment in hand says only what the front has read; its payload
+ * begins `at` bytes into the frame. Returns as place_decide does. */
+INLINE int dispatcher_target(struct xdp_md *ctx, struct front_work *work, __u32 at)
+{
+	struct place_query *query = &work->query;
+	struct baton_target read;
+
+	if (work->segment.length < sizeof(read) || bpf_xdp_load_bytes(ctx, at, &read, sizeof(read)))
+		return 0;
+	place_begin(work);
+	work->fallback = 0;
+	query->pool = net32(read.pool);
+	query->target = __builtin_bswap64(read.target);
+	query->carp = net32(read.carp);
+	query->md5 = net32(read.md5);
+	return place_decide();
+}
+
 /* Places the request in hand for who asks; the payload begins `at` bytes into the frame. Returns
  * the node's id; 0: none is up, or there is no such service. */
 INLINE __u32 dispatcher_choose(struct xdp_md *ctx, struct front_work *work, __u32 at)
@@ -31,12 +49,17 @@ INLINE __u32 dispatcher_choose(struct xdp_md *ctx, struct front_work *work, __u3
 	} else if (header->flags & net16(BATON_FLAG_RETURNED)) {
 		work->asker = load;
 	}
-	if (!service_find(work, IPPROTO_TCP) ||
-	    load_text(ctx, work, at + work->segment.payload_at, work->segment.length))
+	at += work->segment.payload_at;
+	if (!service_find(work, IPPROTO_TCP))
 		return 0;
 	/* Who asks has read it. */
 	work->service.flags &= ~SERVICE_SPREAD;
-	node = place_segment(work->segment.length);
+	if (header->flags & net16(BATON_FLAG_TARGET))
+		node = dispatcher_target(ctx, work, at);
+	else if (load_text(ctx, work, at, work->segment.length))
+		node = 0;
+	else
+		node = place_segment(work->segment.length);
 	if (node > 0)
 		return node & 0xffff;
 	count(FRONT_COUNT_NO_NODE);

@@ -352,7 +352,8 @@ int front_slow(struct xdp_md *ctx)
 	work->alone = 0;
 	work->may_ask = ASK_NEVER;
 	work->answered = 0;
-	return work->order.action == SLOW_SEND ? order_send(ctx) : order_do(ctx);
+	return work->order.action == SLOW_SEND || work->order.action == SLOW_ASK ? order_send(ctx)
+										 : order_do(ctx);
 }
 
 /* What the last sweep left in the table. */

@@ -12,9 +12,10 @@ INLINE int order_holds(const struct front_flow *flow, const struct slow_order *o
 	return flow->owner.state == FRONT_SLOW && flow->owner.generation == order->generation;
 }
 
-/* Names the node. The flow stays the daemon's until SLOW_OPEN, so that nothing of the client's can
- * overtake what was kept. */
-INLINE int order_place(struct front_work *work, struct slow_order *order)
+/* Names the node, or the dispatcher that is to do so. The flow stays the daemon's until SLOW_OPEN,
+ * so that nothing of the client's can overtake what was kept. */
+INLINE int order_place(struct front_work *work, const struct cluster *here,
+		       struct slow_order *order)
 {
 	struct place_query *query = &work->query;
 	const struct node_entry *entry;
@@ -33,9 +34,25 @@ INLINE int order_place(struct front_work *work, struct slow_order *order)
 		query->carp = order->carp;
 		query->md5 = order->md5;
 	}
+	work->answered = order->answered;
+	work->answer_reason = order->answer_reason;
+	if (order->flags & SLOW_UNANSWERED)
+		work->may_ask = ASK_AGAIN;
+	else if (order->flags & SLOW_MAY_ASK)
+		work->may_ask = ASK_ONCE;
 	pinned = work->service.kind != SERVICE_HTTP || order->flags & SLOW_PINNED;
 	work->fallback = order->fallback;
 	node = place_decide();
+	if (node == -EINPROGRESS) {
+		order->pool = query->pool;
+		order->target = query->target;
+		order->carp = query->carp;
+		order->md5 = query->md5;
+		order->dispatcher = work->dispatcher;
+		entry = host_entry(here, BATON_DISPATCHER(work->dispatcher));
+		order->ifindex = entry ? entry->ifindex : 0;
+		return node;
+	}
 	if (node <= 0) {
 		count(FRONT_COUNT_NO_NODE);
 		return -ENOENT;
@@ -97,15 +114,26 @@ INLINE int order_change(const struct slow_order *order)
 	return 0;
 }
 
-/* Wraps the frame behind the order for the flow's node. Returns what comes of it: XDP_DROP if the
- * flow is not that any more. */
+/* Wraps the frame behind the order, of a flow without a node, as a question to the dispatcher. */
+INLINE int order_ask(struct xdp_md *ctx, struct front_work *work)
+{
+	work->dispatcher = work->order.dispatcher;
+	__builtin_memset(&work->header, 0, sizeof(work->header));
+	work->header.generation = net32(work->order.generation);
+	count(FRONT_COUNT_QUESTIONS);
+	dispatcher_asked(work->dispatcher);
+	return flow_question(ctx, work, BATON_FLAG_FIRST | BATON_FLAG_TARGET);
+}
+
+/* Wraps the frame behind the order for the flow's node, or for a dispatcher. Returns what comes of
+ * it: XDP_DROP if the flow is not that any more. */
 SUBPROGRAM int order_send(struct xdp_md *ctx)
 {
 	struct front_work *work = work_area();
 	struct slow_order *order;
 	struct front_flow *flow;
 	__u32 frame, length, node, protocol;
-	int holds;
+	int holds, asks;
 
 	if (!work)
 		return XDP_DROP;
@@ -128,23 +156,27 @@ SUBPROGRAM int order_send(struct xdp_md *ctx)
 		(flow->owner.state == FRONT_SLOW || flow->owner.state == FRONT_OPEN ||
 		 flow->owner.state == FRONT_CLOSING);
 	handoff_header(work, flow);
+	asks = order->action == SLOW_ASK && order_holds(flow, order) && !node;
 	bpf_spin_unlock(&flow->lock);
+	if (order->action == SLOW_ASK)
+		return asks ? order_ask(ctx, work) : XDP_DROP;
 	return holds ? send_wrapped(ctx, node) : XDP_DROP;
 }
 
-/* All orders but SLOW_SEND. Returns XDP_PASS: the answer is in the order's own place. */
+/* All orders without a frame. Returns XDP_PASS: the answer is in the order's own place. */
 SUBPROGRAM int order_do(struct xdp_md *ctx)
 {
 	struct front_work *work = work_area();
+	struct cluster *here = cluster_here();
 	struct slow_order *order;
 
-	if (!work)
+	if (!work || !here)
 		return XDP_DROP;
 	order = &work->order;
 	work->segment.key = order->key;
 	switch (order->action) {
 	case SLOW_PLACE:
-		order->result = order_place(work, order);
+		order->result = order_place(work, here, order);
 		break;
 	case SLOW_COUNT:
 		order->result = 0;

@@ -351,6 +351,10 @@ SUBPROGRAM int peer_answer(struct xdp_md *ctx, __u32 at)
 		flow_saw(flow, &work->segment, tick_now());
 		return flow_hand(ctx, work, here, flow, tick_now());
 	}
+	if (flags & net16(BATON_FLAG_TARGET)) {
+		count(slow_answered(work) ? FRONT_COUNT_ANSWERS : FRONT_COUNT_ANSWERS_LATE);
+		return XDP_DROP;
+	}
 	return question_answered(ctx, work, at);
 }
 

@@ -25,6 +25,10 @@ INLINE __u32 place_begin(struct front_work *work)
 	query->target = query->client;
 	query->carp = query->client;
 	query->md5 = query->client;
+	/* Only somebody to read it: whom it is charged to will be said by its content. */
+	if (work->service.flags & SERVICE_SPREAD && work->service.kind == SERVICE_HTTP &&
+	    wants & PLACE_WANT_CENTRAL)
+		query->flags |= PLACE_PEEK;
 	return wants;
 }
 
@@ -128,10 +132,6 @@ SUBPROGRAM int place_prepare(__u32 length)
 	work->fallback = 0;
 	if (work->service.kind != SERVICE_HTTP)
 		flags = PLACED_PINNED;
-	/* Only somebody to read it: whom it is charged to will be said by its content. */
-	if (work->service.flags & SERVICE_SPREAD && work->service.kind == SERVICE_HTTP &&
-	    wants & PLACE_WANT_CENTRAL)
-		work->query.flags |= PLACE_PEEK;
 	switch (place_read(work, length, wants)) {
 	case FIRST_PLACED:
 		break;

@@ -76,4 +76,24 @@ SUBPROGRAM int slow_keep(struct xdp_md *ctx)
 	return XDP_DROP;
 }
 
+/* Tells the daemon what a dispatcher has answered, work->answered, about a flow that it keeps. 0:
+ * that is not waited for any more. */
+INLINE int slow_answered(struct front_work *work)
+{
+	const struct front_flow *flow = bpf_map_lookup_elem(&flows, &work->segment.key);
+	struct slow_segment *head = &work->slow.head;
+
+	if (!flow || flow->owner.state != FRONT_SLOW || flow->owner.node ||
+	    flow->owner.generation != net32(work->header.generation))
+		return 0;
+	__builtin_memset(head, 0, sizeof(*head));
+	head->key = work->segment.key;
+	head->generation = flow->owner.generation;
+	head->node = work->answered;
+	head->reason = work->answer_reason;
+	if (bpf_ringbuf_output(&slow_segments, head, sizeof(*head), 0))
+		count(FRONT_COUNT_SLOW_DROPPED);
+	return 1;
+}
+
 #endif

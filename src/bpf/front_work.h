@@ -85,8 +85,6 @@ enum may_ask {
 	ASK_WAIT,  /* it was just now */
 };
 
-enum { ANSWERED_NOBODY = 0xffff }; /* not a node's id: the dispatcher knows of none that is up */
-
 struct front_work {
 	struct scratch packet; /* the client's IP packet from its header on, `loaded` bytes of it */
 	struct scratch text;   /* its payload */

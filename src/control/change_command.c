@@ -18,8 +18,8 @@ struct options {
 	bool json, wait;
 	uint64_t wait_most;
 	const char *address, *address6; /* node */
-	const char *port, *protocol, *policy, *window, *target, *path_segments, *place, *forward,
-		*release, *switching, *schedule;
+	const char *port, *protocol, *policy, *window, *decay, *target, *path_segments, *place,
+		*forward, *release, *switching, *schedule;
 	const char *health, *path, *interval, *timeout, *slow_start;
 	uint64_t weight, rise, fall;
 	struct option_list addresses, nodes, services;
@@ -230,6 +230,7 @@ static json_t *entry_of(const struct options *options, const char *name)
 	set_text(entry, "protocol", options->protocol);
 	set_text(entry, "policy", options->policy);
 	set_text(entry, "window", options->window);
+	set_text(entry, "decay", options->decay);
 	set_text(entry, "target", options->target);
 	set_text(entry, "path_segments", options->path_segments);
 	set_text(entry, "place", options->place);
@@ -406,6 +407,8 @@ static const struct option_spec service_options[] = {
 	 offsetof(struct options, policy)},
 	{"window", 0, OPTION_TEXT, "TIME", "of tls-affinity [300s]",
 	 offsetof(struct options, window)},
+	{"decay", 0, OPTION_TEXT, "TIME", "of ds: time constant of a target's rate [500ms]",
+	 offsetof(struct options, decay)},
 	{"node", 'n', OPTION_LIST, "NODE", "one that serves it; may be repeated [all]",
 	 offsetof(struct options, nodes)},
 	{"target", 0, OPTION_TEXT, "WHAT", "what is placed: path|url [path]",

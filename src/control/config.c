@@ -159,6 +159,7 @@ static const struct field service_fields[] = {
 	{"protocol", FIELD_CHOICE, SERVICE(protocol), .choices = CONFIG_PROTOCOLS},
 	{"policy", FIELD_NAME, SERVICE(policy), CONFIG_NAME},
 	{"window", FIELD_DURATION, SERVICE(window), .least = 0.01, .most = 86400},
+	{"decay", FIELD_DURATION, SERVICE(decay), .least = 0.01, .most = 60},
 	{"nodes", FIELD_OTHER, offsetof(struct service_reading, nodes), .read = keep_list},
 	{"target", FIELD_CHOICE, SERVICE(target), .choices = CONFIG_TARGETS},
 	{"path_segments", FIELD_SMALL, SERVICE(path_segments), .least = 0,

@@ -133,6 +133,7 @@ struct config_service {
 	int protocol; /* enum protocol_choice */
 	char policy[CONFIG_NAME];
 	uint64_t window;	 /* of tls-affinity, ns; 0: the policy's own */
+	uint64_t decay;		 /* of ds: the time constant of a target's rate; the same */
 	bool node[CONFIG_NODES]; /* by index in `nodes`: serves this service */
 	int target;		 /* enum target_choice */
 	uint32_t path_segments;	 /* that are part of it; CONFIG_SEGMENTS_ALL: all */

@@ -1,5 +1,6 @@
 #include "control/config_dispatchers.h"
 
+#include "place/build.h"
 #include "wire/cluster.h"
 
 #include <string.h>
@@ -31,6 +32,25 @@ static void no_clash(struct schema *schema, const struct config_dispatcher *disp
 			     "is also that of the host of line %d; give each its own", line);
 }
 
+/* A flow that is only forwarded weighs from its first packet to its last, which the front alone
+ * sees: a dispatcher would choose by loads without them, and remember targets (a flow's address and
+ * port) that never come again. */
+static void no_flows(struct schema *schema, const struct config *config)
+{
+	for (unsigned int i = 0; i < config->service_count; i++) {
+		const struct config_service *service = &config->services[i];
+		int policy = place_policy_by_name(service->policy);
+
+		if ((service->protocol == PROTOCOL_TCP || service->protocol == PROTOCOL_UDP) &&
+		    policy >= 0 &&
+		    place_policy_wants((enum place_policy)policy) & PLACE_WANT_CENTRAL)
+			schema_error(schema, service->line, "policy",
+				     "'%s' is for http and tls where there are 'dispatchers', "
+				     "which see no tcp or udp flow's end; use lc, wlc or p2c",
+				     service->policy);
+	}
+}
+
 void config_dispatchers_read(struct schema *schema, const struct schema_node *list,
 			     struct config *config)
 {
@@ -60,4 +80,6 @@ void config_dispatchers_read(struct schema *schema, const struct schema_node *li
 			no_clash(schema, dispatcher, config->dispatchers[j].name,
 				 &config->dispatchers[j].address, config->dispatchers[j].line);
 	}
+	if (count)
+		no_flows(schema, config);
 }

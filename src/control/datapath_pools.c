@@ -29,6 +29,8 @@ static int write_pool(struct datapath *datapath, const struct registry *registry
 	plan.policy = (enum place_policy)policy;
 	if (policy == PLACE_TLS_AFFINITY)
 		plan.window_ns = service->settings.window;
+	if (policy == PLACE_DS)
+		plan.decay_ns = service->settings.decay;
 	for (uint32_t node = 1; node < NODES_MAX; node++) {
 		if (!(service->pools[node] & bit))
 			continue;

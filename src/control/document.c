@@ -159,6 +159,8 @@ static json_t *service_section(const struct registry *registry, uint32_t id)
 	json_object_set_new(object, "policy", json_string(s->policy));
 	if (s->window)
 		set_duration(object, "window", s->window);
+	if (s->decay)
+		set_duration(object, "decay", s->decay);
 	json_object_set_new(object, "nodes", nodes);
 	set_choice(object, "target", CONFIG_TARGETS, s->target);
 	json_object_set_new(object, "path_segments", json_integer(s->path_segments));

@@ -102,7 +102,7 @@ static json_t *json_service(const struct registry *registry, uint32_t id)
 							service->pools[node]));
 	return json_pack("{s:i, s:s, s:o, s:i, s:i, s:s, s:i, s:i, s:i, s:i, s:b, s:o, "
 			 "s:{s:i, s:s, s:s, s:I, s:I, s:I, s:i, s:i}, s:o, s:o, s:i, s:o, s:I, "
-			 "s:i}",
+			 "s:i, s:I}",
 			 "id", id, "name", s->name, "addresses", addresses, "port", s->port,
 			 "protocol", s->protocol, "policy", s->policy, "target", s->target, "place",
 			 s->place, "forward", s->forward, "release", s->release, "switch",
@@ -112,7 +112,8 @@ static json_t *json_service(const struct registry *registry, uint32_t id)
 			 "slow_start", (json_int_t)s->health.slow_start, "rise", s->health.rise,
 			 "fall", s->health.fall, "pools", json_pools(s), "rules", json_rules(s),
 			 "schedule", s->schedule, "sources", json_sources(s), "window",
-			 (json_int_t)s->window, "path_segments", s->path_segments);
+			 (json_int_t)s->window, "path_segments", s->path_segments, "decay",
+			 (json_int_t)s->decay);
 }
 
 static json_t *json_dispatcher(const struct registry_dispatcher *dispatcher)
@@ -258,7 +259,7 @@ static bool restore_service(struct registry *registry, json_t *json)
 	json_t *addresses, *members, *pools, *rules, *sources, *item;
 	const char *name, *policy, *path, *host;
 	int id, port, switching, rise, fall, segments = CONFIG_SEGMENTS_ALL;
-	json_int_t interval, timeout, slow, window;
+	json_int_t interval, timeout, slow, window, decay = 0;
 	size_t index;
 
 	if (json_unpack(json, "{s:i}", "id", &id) || id < 0 || id >= CONFIG_SERVICES)
@@ -269,7 +270,7 @@ static bool restore_service(struct registry *registry, json_t *json)
 	    json_unpack(json,
 			"{s:s, s:o, s:i, s:i, s:s, s:i, s:i, s:i, s:i, s:b, s:o, "
 			"s:{s:i, s:s, s:s, s:I, s:I, s:I, s:i, s:i}, s:o, s:o, s:i, s:o, s:I, "
-			"s?i}",
+			"s?i, s?I}",
 			"name", &name, "addresses", &addresses, "port", &port, "protocol",
 			&s->protocol, "policy", &policy, "target", &s->target, "place", &s->place,
 			"forward", &s->forward, "release", &s->release, "switch", &switching,
@@ -277,10 +278,10 @@ static bool restore_service(struct registry *registry, json_t *json)
 			"host", &host, "interval", &interval, "timeout", &timeout, "slow_start",
 			&slow, "rise", &rise, "fall", &fall, "pools", &pools, "rules", &rules,
 			"schedule", &s->schedule, "sources", &sources, "window", &window,
-			"path_segments", &segments) ||
+			"path_segments", &segments, "decay", &decay) ||
 	    !restore_sources(s, sources) || !restore_pools(s, pools) || !restore_rules(s, rules) ||
 	    port < 1 || port > 65535 || interval < 0 || timeout < 0 || slow < 0 || window < 0 ||
-	    rise < 0 || fall < 0 || segments < 0 || segments > CONFIG_SEGMENTS_ALL ||
+	    decay < 0 || rise < 0 || fall < 0 || segments < 0 || segments > CONFIG_SEGMENTS_ALL ||
 	    s->protocol < PROTOCOL_HTTP || s->protocol > PROTOCOL_UDP ||
 	    !copy_text(s->name, sizeof(s->name), name) ||
 	    !copy_text(s->policy, sizeof(s->policy), policy) ||
@@ -293,6 +294,7 @@ static bool restore_service(struct registry *registry, json_t *json)
 	s->switching = switching;
 	s->window = (uint64_t)window;
 	s->path_segments = (uint32_t)segments;
+	s->decay = (uint64_t)decay;
 	s->health.interval = (uint64_t)interval;
 	s->health.timeout = (uint64_t)timeout;
 	s->health.slow_start = (uint64_t)slow;

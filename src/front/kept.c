@@ -11,9 +11,12 @@
 #include "front/head.h"
 #include "front/refusal.h"
 #include "wire/counters.h"
+#include "wire/cluster.h"
 #include "wire/header.h"
 
+#include <arpa/inet.h>
 #include <bpf/bpf.h>
+#include <endian.h>
 #include <errno.h>
 #include <string.h>
 
@@ -153,6 +156,49 @@ static void refused_again(struct slow_path *slow, struct kept *kept, uint64_t no
 
 /* ---- handed to a node ---- */
 
+/* What the client's segments have in common. */
+static struct segment client_segment(const struct kept *kept)
+{
+	struct segment segment = {
+		.from = kept->key.client,
+		.to = kept->key.vip,
+		.from_port = kept->key.client_port,
+		.to_port = kept->key.vip_port,
+		.seq = kept->first_seq,
+		.ack = kept->first_ack,
+		.window = kept->window,
+		.stamped = kept->stamped,
+		.tsval = kept->first_tsval,
+		.tsecr = kept->tsecr,
+	};
+
+	memcpy(segment.to_mac, kept->front_mac, 6);
+	memcpy(segment.from_mac, kept->client_mac, 6);
+	return segment;
+}
+
+/* A dispatcher elsewhere is to choose the node. It gets what was read, not the bytes, which no
+ * segment has room for. */
+static void ask(const struct slow_path *slow, struct kept *kept)
+{
+	const struct slow_order *placing = &kept->placing;
+	const struct baton_target target = {
+		.target = htobe64(placing->target),
+		.carp = htonl(placing->carp),
+		.md5 = htonl(placing->md5),
+		.pool = htonl(placing->pool),
+	};
+	struct segment segment = client_segment(kept);
+	uint8_t frame[SLOW_FRAME_MAX];
+
+	segment.flags = SEGMENT_ACK | SEGMENT_PSH;
+	segment.payload = (const uint8_t *)&target;
+	segment.length = sizeof(target);
+	kept->asked = true;
+	kept->again = clock_now() + DISPATCHER_PATIENCE_NS;
+	orders_ask(&slow->orders, placing, frame, segment_make(&segment, frame));
+}
+
 /* Sends all that was kept, or up to what was acknowledged only, as segments of the client's.
  * Returns 0 or what orders_hand does. */
 static int hand_over(const struct slow_path *slow, const struct kept *kept)
@@ -160,21 +206,9 @@ static int hand_over(const struct slow_path *slow, const struct kept *kept)
 	bool six = !address_is_ipv4(&kept->key.vip);
 	uint32_t most = MTU - BATON_OVERHEAD_IPV6 - (six ? 40 : 20) - 20 - (kept->stamped ? 12 : 0);
 	uint8_t frame[SLOW_FRAME_MAX];
-	struct segment segment = {
-		.from = kept->key.client,
-		.to = kept->key.vip,
-		.from_port = kept->key.client_port,
-		.to_port = kept->key.vip_port,
-		.ack = kept->first_ack,
-		.window = kept->window,
-		.stamped = kept->stamped,
-		.tsval = kept->first_tsval,
-		.tsecr = kept->tsecr,
-	};
+	struct segment segment = client_segment(kept);
 	int error = 0;
 
-	memcpy(segment.to_mac, kept->front_mac, 6);
-	memcpy(segment.from_mac, kept->client_mac, 6);
 	for (uint32_t at = 0; at < kept->handed && !error; at += segment.length) {
 		bool last = kept->handed - at <= most;
 
@@ -204,6 +238,11 @@ void kept_place(struct slow_path *slow, struct kept *kept, struct slow_order *or
 		refuse(slow, kept, REFUSAL_NO_NODE, FRONT_COUNT_SLOW_NO_NODE);
 		return;
 	}
+	if (error == -EINPROGRESS) {
+		kept->placing = *order;
+		ask(slow, kept);
+		return;
+	}
 	if (error) {
 		/* Reset, or the daemon was thought to be away: not ours any more. */
 		kept_forget(slow, kept);
@@ -222,6 +261,26 @@ void kept_place(struct slow_path *slow, struct kept *kept, struct slow_order *or
 	kept->until = clock_now() + kept_limits(slow)->time;
 	kept->pause = AGAIN_FIRST_MS * NS_PER_MS;
 	kept->again = clock_now() + kept->pause;
+}
+
+/* Places what was asked about: `answered` is who was named, 0: nobody has answered. */
+static void place_asked(struct slow_path *slow, struct kept *kept, uint16_t answered,
+			uint8_t reason)
+{
+	struct slow_order order = kept->placing;
+
+	kept->asked = false;
+	order.answered = answered;
+	order.answer_reason = reason;
+	if (!answered)
+		order.flags |= SLOW_UNANSWERED;
+	kept_place(slow, kept, &order);
+}
+
+void kept_answered(struct slow_path *slow, struct kept *kept, uint16_t node, uint8_t reason)
+{
+	if (kept->asked)
+		place_asked(slow, kept, node, reason);
 }
 
 /* Whether the node has what was acknowledged: it has said so, or has answered. */
@@ -261,7 +320,8 @@ static bool decide(struct slow_path *slow, struct kept *kept)
 {
 	const struct config_service *settings =
 		&slow->front->registry->services[kept->service].settings;
-	struct slow_order order = {.flags = SLOW_BY_TARGET, .count = FRONT_COUNT_SLOW_PLACED};
+	struct slow_order order = {.flags = SLOW_BY_TARGET | SLOW_MAY_ASK,
+				   .count = FRONT_COUNT_SLOW_PLACED};
 	struct place_query query = {0};
 
 	if (settings->place == PLACE_SPREAD) {
@@ -279,11 +339,11 @@ static bool decide(struct slow_path *slow, struct kept *kept)
 		order.fallback = FRONT_COUNT_FALLBACK_NO_HOST;
 		break;
 	case FIRST_NAMELESS:
-		order.flags = 0;
+		order.flags = SLOW_MAY_ASK;
 		order.fallback = FRONT_COUNT_FALLBACK_NO_HOST;
 		break;
 	case FIRST_STRANGE:
-		order.flags = SLOW_PINNED;
+		order.flags = SLOW_MAY_ASK | SLOW_PINNED;
 		order.fallback = FRONT_COUNT_FALLBACK_NOT_HTTP;
 		break;
 	}
@@ -336,6 +396,8 @@ static void on_gathered(struct slow_path *slow, struct kept *kept, const struct 
 		kept->window = segment->window;
 	}
 	kept->gathered += taken > 0;
+	if (kept->asked)
+		return;
 	if (kept->bytes.have > had && decide(slow, kept))
 		return;
 	closes = kept->fin && kept->fin_at <= kept->bytes.have;
@@ -375,7 +437,9 @@ void kept_tick(struct slow_path *slow, struct kept *kept, uint64_t now)
 {
 	switch (kept->phase) {
 	case KEPT_GATHERED:
-		if (now >= kept->until)
+		if (kept->asked && now >= kept->again)
+			place_asked(slow, kept, 0, 0);
+		else if (!kept->asked && now >= kept->until)
 			refuse(slow, kept, REFUSAL_TIMED_OUT, FRONT_COUNT_SLOW_TIMED_OUT);
 		break;
 	case KEPT_HANDED:

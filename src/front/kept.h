@@ -32,14 +32,16 @@ struct kept {
 	bool acked;	   /* bytes have been acknowledged here */
 	bool fin;	   /* the client's FIN has come, `fin_at` bytes behind first_seq */
 	uint32_t fin_at;
-	bool stamped;	       /* has timestamps */
-	uint32_t first_tsval;  /* of the client's first segment */
-	uint32_t tsval, tsecr; /* of its last one in order */
-	uint16_t window;       /* the same */
-	uint64_t until;	       /* the phase's end */
-	uint64_t again, pause; /* when something is sent again, and how long after that */
-	uint32_t ifindex;      /* HANDED: towards the node */
-	uint32_t handed;       /* HANDED: so many bytes were */
+	bool stamped;		   /* has timestamps */
+	uint32_t first_tsval;	   /* of the client's first segment */
+	uint32_t tsval, tsecr;	   /* of its last one in order */
+	uint16_t window;	   /* the same */
+	uint64_t until;		   /* the phase's end */
+	uint64_t again, pause;	   /* when something is sent again, and how long after that */
+	bool asked;		   /* GATHERED: a dispatcher elsewhere is asked, until `again` */
+	struct slow_order placing; /* the same: what is carried out then */
+	uint32_t ifindex;	   /* HANDED: towards the node */
+	uint32_t handed;	   /* HANDED: so many bytes were */
 	const struct refusal *refusal;
 	uint32_t seen;	   /* how far the client has sent, its FIN included, gaps or not */
 	uint32_t answered; /* REFUSED: bytes of the answer, our FIN included, that the client has */
@@ -77,8 +79,12 @@ int kept_order(const struct slow_path *slow, const struct kept *kept, enum slow_
 /* Ends the connection at once, as far as the client is concerned. */
 void kept_reset(const struct slow_path *slow, const struct kept *kept);
 
-/* Carries out `order`, whose flags, hashes and counters say how, and hands over what has come. */
+/* Carries out `order`, whose flags, hashes and counters say how, and hands over what has come; or
+ * asks the dispatcher elsewhere that is to choose. */
 void kept_place(struct slow_path *slow, struct kept *kept, struct slow_order *order);
+
+/* A dispatcher elsewhere has answered: a node, or ANSWERED_NOBODY. */
+void kept_answered(struct slow_path *slow, struct kept *kept, uint16_t node, uint8_t reason);
 
 /* A segment of the client's; `frame` is what it was read from. */
 void kept_segment(struct slow_path *slow, struct kept *kept, const struct segment *segment,

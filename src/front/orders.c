@@ -67,13 +67,14 @@ static int send_here(const struct orders *orders, const uint8_t *frame, uint32_t
 	return (int)run.retval;
 }
 
-int orders_hand(const struct orders *orders, const struct flow_key *key, uint32_t generation,
-		const uint8_t *frame, uint32_t length, uint32_t ifindex)
+/* Carries out an order about a frame, and sends what comes of it. */
+static int with_frame(const struct orders *orders, const struct slow_order *order,
+		      const uint8_t *frame, uint32_t length, uint32_t ifindex)
 {
 	struct {
 		struct slow_order order;
 		uint8_t frame[SLOW_FRAME_MAX];
-	} in = {.order = {.key = *key, .generation = generation, .action = SLOW_SEND}};
+	} in = {.order = *order};
 	uint8_t out[SLOW_FRAME_MAX + 256];
 	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = &in,
 		    .data_size_in = sizeof(in.order) + length, .data_out = out,
@@ -89,4 +90,21 @@ int orders_hand(const struct orders *orders, const struct flow_key *key, uint32_
 	if (run.retval != XDP_TX && run.retval != XDP_REDIRECT)
 		return -ESTALE;
 	return orders_send(orders, out, run.data_size_out, ifindex);
+}
+
+int orders_hand(const struct orders *orders, const struct flow_key *key, uint32_t generation,
+		const uint8_t *frame, uint32_t length, uint32_t ifindex)
+{
+	struct slow_order order = {.key = *key, .generation = generation, .action = SLOW_SEND};
+
+	return with_frame(orders, &order, frame, length, ifindex);
+}
+
+int orders_ask(const struct orders *orders, const struct slow_order *placing, const uint8_t *frame,
+	       uint32_t length)
+{
+	struct slow_order order = *placing;
+
+	order.action = SLOW_ASK;
+	return with_frame(orders, &order, frame, length, order.ifindex);
 }

@@ -29,6 +29,11 @@ int orders_do(const struct orders *orders, struct slow_order *order);
 int orders_hand(const struct orders *orders, const struct flow_key *key, uint32_t generation,
 		const uint8_t *frame, uint32_t length, uint32_t ifindex);
 
+/* Sends a client's segment that carries a struct baton_target to the dispatcher that the order
+ * SLOW_PLACE, carried out, has named. Returns as orders_hand does. */
+int orders_ask(const struct orders *orders, const struct slow_order *placing, const uint8_t *frame,
+	       uint32_t length);
+
 /* Sends a frame of the front's own. Returns 0 or -errno. */
 int orders_send(const struct orders *orders, const uint8_t *frame, uint32_t length,
 		uint32_t ifindex);

@@ -2,9 +2,9 @@
  * those for which no node is up.
  *
  * The program gives the daemon each segment of such a flow (wire/slow.h). The bytes are put
- * together, read by the same lines as in the kernel, placed by the same program, and handed to the
- * node in order, in segments as large as fit under a Baton header. Only then do the client's next
- * segments go their usual way. */
+ * together, read by the same lines as in the kernel, placed by the same program (which may want a
+ * dispatcher elsewhere to be asked), and handed to the node in order, in segments as large as fit
+ * under a Baton header. Only then do the client's next segments go their usual way. */
 #include "front/slow.h"
 
 #include "base/clock.h"
@@ -151,8 +151,13 @@ static int on_record(void *owner, void *data, size_t size)
 	const uint8_t *frame = (const uint8_t *)(record + 1);
 	struct slow_path *slow = owner;
 	struct segment segment;
-	struct kept *kept;
+	struct kept *kept = find(slow, &record->key);
 
+	if (!record->length) {
+		if (kept && kept->generation == record->generation)
+			kept_answered(slow, kept, record->node, record->reason);
+		goto out;
+	}
 	if (size < sizeof(*record) + record->length ||
 	    segment_read(frame, record->length, &segment)) {
 		struct slow_order count = {.action = SLOW_COUNT, .count = FRONT_COUNT_BAD_CHECKSUM};
@@ -160,7 +165,6 @@ static int on_record(void *owner, void *data, size_t size)
 		orders_do(&slow->orders, &count);
 		goto out;
 	}
-	kept = find(slow, &record->key);
 	if (kept && kept->generation != record->generation) {
 		kept_forget(slow, kept); /* the client has begun again from the same port */
 		kept = NULL;

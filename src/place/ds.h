@@ -6,10 +6,11 @@
  * the asking node if that is below its limit (then nothing is handed off), else to the least loaded
  * node outside the set, which joins it; a full set's least loaded node serves. A cold request is
  * LARD's (cost form) and leaves the target only that node. ds: the rate is counted with exponential
- * decay (time constant 1/2 s, see docs/simulation.md) instead of guessed from one gap; the target
- * is to have as many nodes as hot rates, one is added when the rate has passed what the set is for,
- * and given back when it has fallen below half of what one node less is for, one every 1/4 s at
- * most; between times the asking node if it is of the set, else the least loaded.
+ * decay (time constant `decay_ns`, 1/2 s where nobody says otherwise, see docs/simulation.md)
+ * instead of guessed from one gap; the target is to have as many nodes as hot rates, one is added
+ * when the rate has passed what the set is for, and given back when it has fallen below half of
+ * what one node less is for, one every 1/4 s at most; between times the asking node if it is of the
+ * set, else the least loaded.
  *
  * Cost: one look-up in the table of targets, two a node when a node is added. Memory: one entry a
  * target, and one on each node that has it. When a node goes its place in sets is free again, no

@@ -63,6 +63,9 @@ enum baton_flags {
 		64, /* about what a node has returned undecided; `load` is that node */
 	/* ASTRAY: the flow has moved on through another front than the one that this goes to. */
 	BATON_FLAG_ELSEWHERE = 128,
+	/* A front's question about a first request that is not whole in one segment: the inner one
+	 * is of the front's making, its payload a struct baton_target. */
+	BATON_FLAG_TARGET = 256,
 };
 
 /* One of these is in each question of a front's, and in its answer. */
@@ -109,6 +112,15 @@ WIRE_OFFSET(struct baton_header, ts_clock, 28);
 WIRE_OFFSET(struct baton_header, cwnd, 36);
 WIRE_OFFSET(struct baton_header, options, 42);
 WIRE_OFFSET(struct baton_header, mac, 48);
+
+/* What a front has read of a request that goes to a dispatcher without it. In network byte order.
+ */
+struct baton_target {
+	__be64 target; /* as in struct place_query, like the others */
+	__be32 carp, md5;
+	__be32 pool;
+} __attribute__((packed));
+WIRE_SIZE(struct baton_target, 20);
 
 /* What a wrapped segment is longer than a bare one; the client's MSS is lowered by it. */
 #define BATON_OVERHEAD_IPV4 (20 + 8 + (int)sizeof(struct baton_header))

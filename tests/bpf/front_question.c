@@ -1,6 +1,6 @@
 /* The front that asks a dispatcher on another host about first requests and undecided returns.
  * Needs root. */
-#include "front.h"
+#include "slow_daemon.h"
 
 #include "base/clock.h"
 
@@ -21,6 +21,7 @@ static int reset(void **state)
 	struct node_entry *entry = &cluster_now_is.dispatchers[0];
 	struct flow_key key;
 
+	daemon_starts();
 	front_reset(state);
 	while (!bpf_map_get_next_key(bpf_map__fd(front->maps.questions), NULL, &key))
 		bpf_map_delete_elem(bpf_map__fd(front->maps.questions), &key);
@@ -240,14 +241,120 @@ static void an_undecided_return(void **state)
 	assert_dropped(&in, FRONT_COUNT_STALE);
 }
 
+/* What the daemon wants to know of a first request in several segments. */
+static struct slow_order placing(const struct client *client)
+{
+	struct slow_order order = order_of(client, SLOW_PLACE);
+
+	order.flags = SLOW_BY_TARGET | SLOW_MAY_ASK;
+	order.pool = POOL;
+	order.target = 0x1122334455667788;
+	order.carp = 1;
+	order.md5 = 2;
+	return order;
+}
+
+static void a_first_request_of_the_slow_path(bool six)
+{
+	struct frame first, question, out, inner, in;
+	struct client client = CLIENT;
+	struct baton_header header;
+	struct slow_order order;
+	__u64 answers = front_count(FRONT_COUNT_ANSWERS);
+
+	client.six = six;
+	begin(&client, &first);
+	order = placing(&client);
+	assert_int_equal(carry_out(&order), -EINPROGRESS);
+	assert_int_equal(order.dispatcher, 0);
+	assert_int_equal(order.pool, POOL);
+	assert_int_equal(front_flow(&client).owner.node, 0);
+	/* The question, and nobody is to be named meanwhile. */
+	client_segment(&client, ACK | PSH, "what the daemon read", &question);
+	order.action = SLOW_ASK;
+	assert_int_equal(carry_out_with(&order, &question, &out), XDP_TX);
+	header = wrapped_read(&out, DISPATCHER, &inner);
+	assert_int_equal(header.type, BATON_ASK);
+	assert_int_equal(ntohs(header.flags), BATON_FLAG_FIRST | BATON_FLAG_TARGET);
+	assert_int_equal(ntohl(header.generation), order.generation);
+	assert_memory_equal(inner.bytes, question.bytes + 14, inner.length);
+	/* The answer goes to the daemon, not to a node. */
+	answer(header, 2, &question, &in);
+	assert_dropped(&in, FRONT_COUNT_ANSWERS);
+	assert_int_equal(front_count(FRONT_COUNT_ANSWERS), answers + 1);
+	assert_int_equal(given(), 1);
+	assert_int_equal(record.length, 0);
+	assert_int_equal(record.node, 2);
+	assert_int_equal(record.reason, PLACE_REASON_HIT);
+	assert_int_equal(record.generation, order.generation);
+	order.action = SLOW_PLACE;
+	order.answered = record.node;
+	order.answer_reason = record.reason;
+	assert_int_equal(carry_out(&order), 0);
+	assert_int_equal(order.node, 2);
+	assert_int_equal(front_flow(&client).owner.node, 2);
+	/* Once is enough. */
+	assert_dropped(&in, FRONT_COUNT_ANSWERS_LATE);
+	assert_int_equal(given(), 0);
+	order.action = SLOW_ASK;
+	assert_int_equal(carry_out_with(&order, &question, &out), XDP_DROP);
+}
+
+static void the_slow_path_asks(void **state)
+{
+	(void)state;
+	each_family(a_first_request_of_the_slow_path);
+}
+
+static void the_slow_path_has_no_answer(void **state)
+{
+	static const enum front_counter why[] = {
+		FRONT_COUNT_FALLBACK_UNANSWERED,
+		FRONT_COUNT_FALLBACK_ANSWER,
+		FRONT_COUNT_FALLBACK_UNASKED,
+		FRONT_COUNT_FALLBACK_DISPATCHER,
+	};
+	unsigned int node = 0;
+
+	(void)state;
+	for (unsigned int i = 0; i < 4; i++) {
+		__u64 before = front_count(why[i]);
+		struct client client = CLIENT;
+		struct slow_order order;
+		struct frame first;
+
+		client.port = CLIENT_PORT + i;
+		begin(&client, &first);
+		order = placing(&client);
+		if (why[i] == FRONT_COUNT_FALLBACK_UNANSWERED)
+			order.flags |= SLOW_UNANSWERED;
+		else if (why[i] == FRONT_COUNT_FALLBACK_ANSWER)
+			order.answered = ANSWERED_NOBODY;
+		else if (why[i] == FRONT_COUNT_FALLBACK_UNASKED)
+			order.flags &= ~SLOW_MAY_ASK;
+		else
+			state_is(clock_now() - 2 * DISPATCHER_PATIENCE_NS, 1);
+		assert_int_equal(carry_out(&order), 0);
+		assert_int_equal(front_count(why[i]), before + 1);
+		/* By hash, which is the same whatever the reason. */
+		assert_true(order.node && (!node || order.node == node));
+		node = order.node;
+	}
+}
+
 #define T(name) cmocka_unit_test_setup(name, reset)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(a_first_request_is_asked_about), T(no_answer),
-		T(what_is_behind_comes_behind),	   T(a_lost_dispatcher),
-		T(an_answer_that_names_nobody_up), T(an_undecided_return),
+		T(a_first_request_is_asked_about),
+		T(no_answer),
+		T(what_is_behind_comes_behind),
+		T(a_lost_dispatcher),
+		T(an_answer_that_names_nobody_up),
+		T(an_undecided_return),
+		T(the_slow_path_asks),
+		T(the_slow_path_has_no_answer),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from labs import Lab, until
+from labs import VIP, Lab, until
 
 NODES, TARGETS = 3, 40
 FALLBACKS = ("fallback_dispatcher", "fallback_unanswered", "fallback_unasked", "fallback_answer")
@@ -17,7 +17,7 @@ FALLBACKS = ("fallback_dispatcher", "fallback_unanswered", "fallback_unasked", "
 def lab_of_case(request):
     count, policy, place = request.param
     lab = Lab("dispatchers", "-n", NODES, "--dispatchers", count, "--policy", policy, "--place", place)
-    lab.dispatchers = count
+    lab.dispatchers, lab.place = count, place
     yield lab
     lab.down()
 
@@ -59,6 +59,30 @@ def test_every_asker_finds_the_same_node(lab):
     until(lambda: sum(each["asks"] for each in lab.status()["dispatchers"]) >= asks + 30, "the dispatchers were asked")
     after, now = counted(lab)
     # A machine that stands still makes clients repeat themselves, or a health check fail.
+    assert not strayed or after > unsure or now != version
+
+
+def test_first_requests_that_no_segment_has_room_for(lab):
+    """What the front's daemon puts together is asked about like the rest: it goes where the target is."""
+    if lab.place == "spread":
+        pytest.skip("the front gives first segments away unread")
+    homes, strayed = {}, 0
+    for number in range(10):
+        with lab.connect() as connection:
+            homes["/t/%d" % number] = connection.get("/t/%d" % number).node
+    unsure, version = counted(lab)
+    before = lab.status()["front"]
+    for path, node in homes.items():
+        with lab.connect() as connection:
+            connection.send(b"GET %s HTTP/1.1\r\nCookie: %s\r\nHost: %s\r\n\r\n" %
+                            (path.encode(), b"c" * 6000, VIP.encode()))
+            answer = connection.response()
+            assert answer.status == 200 and answer.body == path.encode() + b"\n"
+            strayed += answer.node != node
+            assert connection.get(path).status == 200
+    front, (after, now) = lab.status()["front"], counted(lab)
+    assert front["slow_placed"] == before["slow_placed"] + len(homes)
+    assert front["questions"] >= before["questions"] + len(homes) or after > unsure
     assert not strayed or after > unsure or now != version
 
 

@@ -34,6 +34,10 @@ def pins(lab, number):
     return "/sys/fs/bpf/baton/%s/dispatcher-dispatcher%d" % (lab.name, number)
 
 
+def cable_of(lab, number):
+    return ["ip", "-n", "baton-%s-switch" % lab.name, "link", "set", "p-dispatcher%d" % number]
+
+
 def asked(lab, number):
     """What the program itself has counted, whatever its daemon does."""
     counters = subprocess.run(["bpftool", "-j", "map", "dump", "pinned", pins(lab, number) + "/front_counters"],
@@ -89,7 +93,7 @@ def test_begun_anew(lab, clients):
 
 def test_host_gone(lab, clients):
     before = by_hash(lab)
-    cable = ["ip", "-n", "baton-%s-switch" % lab.name, "link", "set", "p-dispatcher1"]
+    cable = cable_of(lab, 1)
     subprocess.run([*cable, "down"], check=True)
     try:
         until(lambda: clients.wrong or not dispatcher(lab, 1)["answers"], "the front sees that nobody answers")
@@ -101,3 +105,21 @@ def test_host_gone(lab, clients):
     finally:
         subprocess.run([*cable, "up"], check=True)
     answers_again(lab, clients, 1)
+
+
+def test_host_gone_while_the_front_keeps_requests(lab):
+    """First requests in several segments, about which the front's daemon asks: by hash, each counted."""
+    before = lab.status()["front"]
+    for number in (1, 2):
+        subprocess.run([*cable_of(lab, number), "down"], check=True)
+    try:
+        for number in range(6):
+            with lab.connect() as connection:
+                connection.send(b"GET /t/%d HTTP/1.1\r\nCookie: %s\r\nHost: a\r\n\r\n" % (number, b"c" * 6000))
+                assert connection.response().status == 200
+    finally:
+        for number in (1, 2):
+            subprocess.run([*cable_of(lab, number), "up"], check=True)
+    after = lab.status()["front"]
+    assert after["slow_placed"] == before["slow_placed"] + 6
+    assert sum(after["fallback_" + why] - before["fallback_" + why] for why in ("dispatcher", "unanswered")) == 6

@@ -88,7 +88,8 @@ static void wrong(void **state)
 	(void)state;
 	refused("port: 80\n", "prot: 80\n",
 		"f.yaml:13: prot: unknown key; known here: name, addresses, port, protocol, "
-		"policy, window, nodes, target, path_segments, place, forward, release, switch, "
+		"policy, window, decay, nodes, target, path_segments, place, forward, release, "
+		"switch, "
 		"schedule, allow, "
 		"deny, "
 		"source_rate, source_connections, health, pools, rules\n"

@@ -88,9 +88,43 @@ static void wrong(void **state)
 		"f.yaml:5: address6: is an IPv4 address; that one belongs under 'address'\n");
 }
 
+#define FLOWS "  - {name: mail, addresses: 10.77.0.100, port: 25, protocol: "
+#define LIST                                                                                       \
+	"cluster: {name: lab, key_file: /k}\n"                                                     \
+	"front: {address: 10.77.0.2, interface: eth0}\n"                                           \
+	"nodes: [{name: node1, address: 10.77.0.11}]\n"                                            \
+	"services:\n"
+
+/* What goes by the memory of a flow's target can't be asked about. */
+static void forwarded_flows(void **state)
+{
+	struct buffer errors = BUFFER_EMPTY;
+	struct config config;
+
+	(void)state;
+	parse_refused(LIST FLOWS "tcp, policy: lard}\ndispatchers: [" ONE "]\n",
+		      "f.yaml:5: policy: 'lard' is for http and tls where there are 'dispatchers', "
+		      "which see no tcp or udp flow's end; use lc, wlc or p2c\n");
+	parse_refused(LIST FLOWS "udp, policy: ds}\ndispatchers: [" ONE "]\n",
+		      "f.yaml:5: policy: 'ds' is for http and tls where there are 'dispatchers', "
+		      "which see no tcp or udp flow's end; use lc, wlc or p2c\n");
+	assert_int_equal(
+		parse(&config, LIST FLOWS "udp, policy: wlc}\ndispatchers: [" ONE "]\n", &errors),
+		0);
+	config_release(&config);
+	assert_int_equal(
+		parse(&config, LIST FLOWS "tls, policy: lard}\ndispatchers: [" ONE "]\n", &errors),
+		0);
+	config_release(&config);
+	assert_int_equal(parse(&config, LIST FLOWS "tcp, policy: lard}\n", &errors), 0);
+	config_release(&config);
+	buffer_release(&errors);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(several), cmocka_unit_test(wrong)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(several), cmocka_unit_test(wrong),
+					   cmocka_unit_test(forwarded_flows)};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);

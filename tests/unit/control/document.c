@@ -14,7 +14,8 @@ static const char text[] =
 	"  - {name: b, address: 10.0.1.2}\n"
 	"services:\n"
 	"  - {name: web, addresses: [10.0.0.9, fd00::9], port: 80, policy: maglev, target: url,\n"
-	"     nodes: [b], place: spread, forward: tunnel, release: fin, switch: no,\n"
+	"     window: 90s, decay: 250ms, nodes: [b], place: spread, forward: tunnel,\n"
+	"     release: fin, switch: no,\n"
 	"     pools: [{name: big, policy: lard, nodes: [a]}, {name: all, nodes: [a, b]}],\n"
 	"     rules: [{host: \"*.Example\", path: /big/, pool: big}, {suffix: .x, method: PUT},\n"
 	"       {header: X-Api, value: v1*, pool: all}],\n"
@@ -52,6 +53,7 @@ static void there_and_back(void **state)
 	assert_memory_equal(&again.front.http, &config.front.http, sizeof(config.front.http));
 	assert_int_equal(again.front.xdp, XDP_GENERIC);
 	assert_int_equal(again.front.flows, config.front.flows);
+	assert_int_equal(again.services[0].decay, 250000000);
 	registry_configure(two, &again);
 	assert_memory_equal(one, two, sizeof(*one));
 	assert_false(registry_configure(one, &again));

@@ -42,16 +42,27 @@ enum http_field {
 	HTTP_FIELD_UPGRADE,
 	HTTP_FIELD_EXPECT,
 	HTTP_FIELD_AUTHORIZATION,
+	HTTP_FIELD_LONG, /* a name longer than any that matters, not whole */
+};
+
+#define HTTP_NAME_MAX 19 /* longest name that matters: Proxy-Authorization */
+
+/* Where a scan begins. */
+enum http_skip {
+	HTTP_SKIP_NOTHING, /* at the beginning of a line */
+	HTTP_SKIP_VALUE,   /* inside the value of a line that doesn't matter */
+	HTTP_SKIP_NAME,	   /* inside a name that is longer than any that matters */
 };
 
 struct http_fields {
 	__u64 content_length;
 	__u32 flags; /* enum http_flags */
 	__u16 next;  /* where the first line begins that isn't whole; the head's end if complete */
-	__u16 limit; /* in: a line that matters and is longer is bad; 0: no limit */
+	__u16 limit; /* in: of a response, whose lines that frame it are bad if longer; 0: a request
+		      */
 	__u16 host_at, host_length;
 	__u16 pending; /* enum http_field of the line at `next`; 0: its name isn't whole */
-	__u16 skip;    /* in: the scan begins inside the value of a line that doesn't matter */
+	__u16 skip;    /* in: enum http_skip */
 };
 
 #define HTTP_ONES 0x0101010101010101ull
@@ -166,6 +177,17 @@ INLINE __u32 http_field_of(const struct scratch *scratch, __u64 at, __u64 length
 			return HTTP_FIELD_AUTHORIZATION;
 		break;
 	}
+	return HTTP_FIELD_OTHER;
+}
+
+/* The same in a response: only what frames it, and says whether the connection goes on. */
+INLINE __u32 http_response_field_of(const struct scratch *scratch, __u64 at, __u64 length)
+{
+	__u32 field = http_field_of(scratch, at, length);
+
+	if (field == HTTP_FIELD_CONTENT_LENGTH || field == HTTP_FIELD_TRANSFER_ENCODING ||
+	    (field == HTTP_FIELD_CONNECTION && length == 10))
+		return field;
 	return HTTP_FIELD_OTHER;
 }
 
@@ -327,13 +349,13 @@ SUBPROGRAM int http_field_note(struct scratch *scratch, __u32 from, __u32 to, __
 	return 0;
 }
 
-/* Reads header lines from `from`, which must be the beginning of one (or, with fields->skip, inside
- * the value of one that doesn't matter), to the empty line or to `end`, behind the last byte that
- * is there. Adds to `fields`: flags, content_length, host; sets next and pending. Returns 0. */
+/* Reads header lines from `from` (fields->skip says where in a line that is), to the empty line or
+ * to `end`, behind the last byte that is there. Adds to `fields`: flags, content_length, host; sets
+ * next and pending. Returns 0. */
 SUBPROGRAM int http_fields_scan(struct scratch *scratch, __u32 from, __u32 end,
 				struct http_fields *fields)
 {
-	__u64 zero, at, line, field, value;
+	__u64 zero, at, line, field, value, inside;
 
 	if (!scratch || !fields)
 		return 0;
@@ -343,7 +365,9 @@ SUBPROGRAM int http_fields_scan(struct scratch *scratch, __u32 from, __u32 end,
 	at = zero + from;
 	line = at;
 	value = at;
-	field = fields->skip ? HTTP_FIELD_OTHER : 0;
+	field = fields->skip == HTTP_SKIP_VALUE ? HTTP_FIELD_OTHER : 0;
+	/* Of a name, before `line`. */
+	inside = fields->skip == HTTP_SKIP_NAME ? HTTP_NAME_MAX + 1 : 0;
 	while (at < end) {
 		__u64 word = scratch_u64(scratch, at), stops;
 
@@ -359,15 +383,18 @@ SUBPROGRAM int http_fields_scan(struct scratch *scratch, __u32 from, __u32 end,
 			if (at >= end)
 				break;
 			word = scratch_u8(scratch, at);
-			if (word == ':' && at > line) {
-				if (fields->limit && at - line > fields->limit)
-					goto bad;
-				field = http_field_of(scratch, line, at - line);
+			if (word == ':' && at - line + inside) {
+				if (at - line + inside > HTTP_NAME_MAX)
+					field = HTTP_FIELD_OTHER;
+				else if (fields->limit)
+					field = http_response_field_of(scratch, line, at - line);
+				else
+					field = http_field_of(scratch, line, at - line);
 				at++;
 				value = at;
 				continue;
 			}
-			if (word == '\r' && at == line) {
+			if (word == '\r' && at == line && !inside) {
 				if (at + 1 >= end)
 					break;
 				if (scratch_u8(scratch, at + 1) != '\n')
@@ -409,9 +436,12 @@ SUBPROGRAM int http_fields_scan(struct scratch *scratch, __u32 from, __u32 end,
 		at += 2;
 		line = at;
 		field = 0;
+		inside = 0;
 	}
 	fields->next = line;
 	fields->pending = field;
+	if (!field && end - line + inside > HTTP_NAME_MAX)
+		fields->pending = HTTP_FIELD_LONG;
 	return 0;
 bad:
 	fields->flags |= HTTP_BAD;

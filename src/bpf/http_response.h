@@ -17,6 +17,7 @@ enum response_phase {
 	RESPONSE_START,	 /* between responses */
 	RESPONSE_FIELDS, /* at the beginning of a header line */
 	RESPONSE_SKIP,	 /* inside a line that doesn't matter */
+	RESPONSE_NAME,	 /* inside a name that is longer than any that matters */
 	RESPONSE_BODY,
 	RESPONSE_PINNED, /* the flow can't be followed any more; `reason` says why */
 };
@@ -34,8 +35,8 @@ enum response_reason {
 enum {
 	RESPONSE_REQUESTS = 32, /* so many may be under way */
 	RESPONSE_CARRY = 32,	/* bytes of a line kept from one range to the next */
-	/* A line that matters may be so long, with its CR it fits. "Content-Length: " and 15
-	 * digits, "Connection: keep-alive, Upgrade" are. */
+	/* A line that frames the response may be so long, with its CR it fits. "Content-Length: "
+	 * and 15 digits, "Connection: keep-alive, Upgrade" are. */
 	RESPONSE_LINE_MAX = RESPONSE_CARRY - 1,
 	RESPONSE_STATUS_LENGTH = 12, /* HTTP/1.1 200 */
 };
@@ -211,7 +212,9 @@ SUBPROGRAM __u32 response_head(struct response_state *state, struct scratch *scr
 	fields.flags = state->flags;
 	fields.content_length = state->body.left;
 	fields.limit = RESPONSE_LINE_MAX;
-	fields.skip = state->phase == RESPONSE_SKIP;
+	fields.skip = state->phase == RESPONSE_SKIP   ? HTTP_SKIP_VALUE
+		      : state->phase == RESPONSE_NAME ? HTTP_SKIP_NAME
+						      : HTTP_SKIP_NOTHING;
 	http_fields_scan(scratch, from, have, &fields);
 	state->flags = fields.flags & ~HTTP_COMPLETE;
 	state->body.left = fields.content_length;
@@ -227,6 +230,9 @@ SUBPROGRAM __u32 response_head(struct response_state *state, struct scratch *scr
 		state->phase = RESPONSE_SKIP;
 		/* A line's end may be cut in two. */
 		from = have - (scratch_u8(scratch, have - 1) == '\r');
+	} else if (fields.pending == HTTP_FIELD_LONG) {
+		state->phase = RESPONSE_NAME;
+		from = have;
 	} else {
 		state->phase = RESPONSE_FIELDS;
 		from = fields.next;

@@ -22,6 +22,7 @@
 #include "bpf/front_icmp.h"
 #include "bpf/front_layer4.h"
 #include "bpf/front_order.h"
+#include "bpf/front_traffic.h"
 
 #define TRACE_CONTEXT			struct xdp_md
 #define TRACE_LENGTH(ctx)		bpf_xdp_get_buff_len(ctx)
@@ -321,11 +322,15 @@ INLINE int front_frame(struct xdp_md *ctx)
 SEC("xdp")
 int front(struct xdp_md *ctx)
 {
-	int traced = trace_on(), verdict;
+	int traced = trace_on(), counted = traffic_wanted_now(), verdict;
 
+	if (counted)
+		traffic_count_xdp(ctx);
 	if (traced)
 		trace_enter(ctx, TRACE_FRONT);
 	verdict = front_frame(ctx);
+	if (counted && verdict == XDP_TX)
+		traffic_count_xdp(ctx);
 	if (traced)
 		trace_leave(ctx, TRACE_FRONT, verdict);
 	return verdict;

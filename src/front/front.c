@@ -228,6 +228,7 @@ static void stop(struct front *front)
 	slow_path_end(front->slow);
 	target_clock_end(front->targets);
 	layer4_end(front->layer4);
+	sight_end(front->sight);
 	neighbors_end(front->neighbors);
 	uv_close((uv_handle_t *)&front->terminate, NULL);
 	uv_close((uv_handle_t *)&front->interrupt, NULL);
@@ -316,6 +317,7 @@ static int run(struct front *front)
 	front->targets = target_clock_new(front->object);
 	target_clock_start(front->targets, &front->loop);
 	front->layer4 = layer4_start(front);
+	front->sight = sight_start(front);
 	daemon_signals(&front->loop, &front->terminate, &front->interrupt, on_signal, front);
 	uv_signal_init(&front->loop, &front->hangup);
 	front->hangup.data = front;

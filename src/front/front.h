@@ -26,6 +26,7 @@ struct peers;
 struct flow_sweep;
 struct slow_path;
 struct layer4;
+struct sight;
 struct web_server;
 
 struct front {
@@ -39,7 +40,6 @@ struct front {
 	char host[CONFIG_NAME + 8]; /* "front", or "front-NAME" of any but the first */
 	char pins[PATH_ROOM], state[PATH_ROOM];
 	uint64_t started; /* clock_now() */
-	uint64_t looked;  /* clock_now() when the nodes were asked last what they see */
 
 	struct front_bpf *skeleton;
 	struct bpf_object *object; /* the skeleton's */
@@ -58,6 +58,7 @@ struct front {
 	struct slow_path *slow;
 	struct target_clock *targets;
 	struct layer4 *layer4;
+	struct sight *sight;
 	struct web_server *web; /* NULL: none configured, or its address is taken */
 	uv_signal_t terminate, interrupt, hangup;
 };
@@ -183,8 +184,12 @@ json_t *front_flow_json(const struct front *front, const struct flow_key *key,
 
 /* ---- seen.c ---- */
 
+struct sight *sight_start(struct front *front);
+void sight_end(struct sight *sight);
+
 /* The answer to {"command": "seen"}: "nodes", each with what its daemon says (node/seen.h) if it
- * has said something yet. Nodes tell for 10 s after the last such request. */
+ * has said something yet, and "front": {"at": s, "traffic": see traffic_json}. Nodes tell, and the
+ * front's program counts, for 10 s after the last such request. */
 json_t *front_seen(struct front *front);
 
 /* ---- kill.c: ends connections by order ---- */

@@ -116,6 +116,18 @@ void counts_merge(struct counts *into, const struct counts *from)
 		into->messages[i] += from->messages[i];
 }
 
+void counts_add_grown(struct counts *counts, const struct traffic_counts *before,
+		      const struct traffic_counts *now)
+{
+	for (unsigned int i = 0; i < TRAFFIC_CLASS_COUNT; i++) {
+		counts->classes[i].packets += now->slots[i].packets - before->slots[i].packets;
+		counts->classes[i].bytes += now->slots[i].bytes - before->slots[i].bytes;
+	}
+	for (unsigned int i = 0; i < BATON_TYPES; i++)
+		counts->messages[i] += now->slots[TRAFFIC_MESSAGES + i].packets -
+				       before->slots[TRAFFIC_MESSAGES + i].packets;
+}
+
 static json_t *count_json(const struct count *count)
 {
 	return json_pack("{s:I, s:I}", "packets", (json_int_t)count->packets, "bytes",

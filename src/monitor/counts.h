@@ -6,7 +6,7 @@
 
 #include <jansson.h>
 
-enum { WATCHED_MAX = 64, BATON_TYPES = 9 };
+enum { WATCHED_MAX = 64, BATON_TYPES = TRAFFIC_MESSAGE_TYPES };
 
 /* What is counted apart, by address. A node is known by its address or by the Ethernet address it
  * uses: what the front sends on to it in direct mode carries the virtual address, not its own. */
@@ -41,6 +41,10 @@ int watch_add(struct watch_list *list, const char *text, bool is_node);
 void counts_add(struct counts *counts, struct watch_list *list, const struct packet *packet,
 		uint32_t length);
 void counts_merge(struct counts *into, const struct counts *from);
+
+/* Adds what the kernel counted between two readings. */
+void counts_add_grown(struct counts *counts, const struct traffic_counts *before,
+		      const struct traffic_counts *now);
 
 /* {"total":{"packets":..,"bytes":..},...}: all classes, and "vips", "nodes" and "messages" where
  * there are such. A new reference. */

@@ -243,6 +243,8 @@ static int open_sources(struct monitor *monitor)
 		.timeout_ms = (int)(options->timeout / NS_PER_MS),
 		.buffer_bytes = (int)options->buffer,
 		.port = (uint16_t)options->port,
+		.classes_only = !monitor->filter && !options->write && !options->count &&
+				!options->vips.count && !options->nodes.count,
 	};
 	struct watch_list watched = {.count = 0};
 	unsigned int count = options->hosts.count ? options->hosts.count : 1;

@@ -1,5 +1,6 @@
 #include "monitor/source.h"
 #include "base/clock.h"
+#include "control/interface.h"
 #include "monitor/bypass.h"
 
 #include <errno.h>
@@ -128,6 +129,20 @@ int source_open_file(struct source *source, const char *path, const struct sourc
 	return error;
 }
 
+/* Has the kernel count, if it can; else packets are taken and counted here. */
+static bool count_in_kernel(struct source *source, const struct source_options *options)
+{
+	const struct traffic_options how = {.port = options->port,
+					    .promiscuous = options->promiscuous};
+	unsigned char mac[6];
+	int ifindex;
+
+	if (!options->classes_only || interface_find(source->device, &ifindex, mac))
+		return false;
+	source->watch = traffic_start(ifindex, &how);
+	return source->watch;
+}
+
 int source_open_device(struct source *source, const struct source_options *options)
 {
 	char why[PCAP_ERRBUF_SIZE];
@@ -141,6 +156,8 @@ int source_open_device(struct source *source, const struct source_options *optio
 		snprintf(source->name, sizeof(source->name), "%s", source->device);
 	source->fd = -1;
 	source->bypassed = bypass_exists(source->device);
+	if (count_in_kernel(source, options))
+		return 0;
 	source->pcap = pcap_create(source->device, why);
 	if (!source->pcap)
 		return trouble(source, -EIO, "%s: %s", source->device, why);
@@ -343,10 +360,25 @@ static int read_lines(struct source *source)
 	}
 }
 
+static int read_watch(struct source *source)
+{
+	struct traffic_counts now;
+	int error = traffic_read(source->watch, &now);
+
+	if (error)
+		return trouble(source, error, "%s: %s", source->name, strerror(-error));
+	counts_add_grown(&source->interval, &source->read, &now);
+	source->read = now;
+	source->taken = source->received = now.slots[TRAFFIC_TOTAL].packets;
+	return 0;
+}
+
 int source_read(struct source *source, uint64_t most)
 {
 	int got, limit = most && most < 100000 ? (int)most : 100000;
 
+	if (source->watch)
+		return read_watch(source);
 	if (!source->pcap)
 		return read_lines(source);
 	got = pcap_dispatch(source->pcap, limit, take, (u_char *)source);
@@ -374,6 +406,8 @@ void source_drain(struct source *source)
 {
 	uint64_t until = clock_now() + NS_PER_S;
 
+	if (source->watch)
+		read_watch(source);
 	if (!source->pcap || source->fd < 0)
 		return;
 	source_flush(source);
@@ -391,6 +425,8 @@ void source_close(struct source *source)
 	if (source->pcap)
 		pcap_close(source->pcap);
 	source->pcap = NULL;
+	traffic_end(source->watch);
+	source->watch = NULL;
 	if (source->child > 0) {
 		close(source->fd);
 		kill(source->child, SIGTERM);

@@ -4,8 +4,9 @@
 #define BATON_MONITOR_SOURCE_H
 
 #include "base/buffer.h"
-#include "monitor/counts.h"
 #include "base/record.h"
+#include "control/traffic.h"
+#include "monitor/counts.h"
 
 #include <pcap/pcap.h>
 #include <sys/types.h>
@@ -17,13 +18,16 @@ struct source_options {
 	bool promiscuous;
 	int timeout_ms; /* how long the kernel may collect before it wakes us */
 	int buffer_bytes;
-	uint16_t port; /* of Baton's header */
+	uint16_t port;	   /* of Baton's header */
+	bool classes_only; /* neither packets are wanted nor what is counted apart */
 };
 
 struct source {
 	char name[64];	 /* of the host, the file or the device: what people call it */
 	char device[64]; /* or "" */
-	pcap_t *pcap;	 /* NULL for another host's lines */
+	pcap_t *pcap;	 /* NULL for another host's lines, and where the kernel counts */
+	struct traffic_watch *watch; /* the kernel counts, no packet comes to us; or NULL */
+	struct traffic_counts read;  /* of it, so far */
 	int link, fd;
 	uint16_t port;
 	struct watch_list watched;
@@ -47,6 +51,9 @@ struct source {
 
 /* All return 0 or negative errno with words in source->error, and leave nothing open then. */
 int source_open_file(struct source *source, const char *path, const struct source_options *options);
+
+/* Where only classes are wanted of an Ethernet device, the kernel counts them (control/traffic.h):
+ * packets aren't copied then, and none is dropped. */
 int source_open_device(struct source *source, const struct source_options *options);
 
 /* `host` is a lab's host (namespace baton-LAB-HOST), any namespace of ip netns, each with ":DEVICE"

@@ -3,8 +3,8 @@
 #include "base/clock.h"
 #include "base/fail.h"
 #include "base/space_saving.h"
+#include "control/traffic.h"
 #include "node/access_line.h"
-#include "node/traffic.h"
 
 #include <errno.h>
 #include <math.h>
@@ -31,13 +31,15 @@ struct seen {
 
 struct seen *seen_start(const struct node *node)
 {
+	const struct traffic_options options = {.port = (uint16_t)node->config.port,
+						.origin = node->config.origin};
 	struct seen *seen = calloc(1, sizeof(*seen));
 
 	if (!seen)
 		out_of_memory();
 	seen->node = node;
 	seen->targets = space_saving_new(COUNTERS);
-	seen->traffic = traffic_start(node);
+	seen->traffic = traffic_start(node->ifindex, &options);
 	if (!seen->traffic)
 		log_line(LOG_LEVEL_WARNING, "the page's mix of protocols can't be counted: %s",
 			 strerror(errno));
@@ -170,6 +172,7 @@ json_t *seen_report(struct seen *seen)
 {
 	uint64_t now = clock_now();
 	double seconds = weighed_seconds(seen, now);
+	struct traffic_counts traffic;
 
 	space_saving_scale(seen->targets, exp(-(double)(now - seen->faded) / 1e9 / FADE_S));
 	seen->faded = now;
@@ -178,5 +181,7 @@ json_t *seen_report(struct seen *seen)
 			 space_saving_total(seen->targets) / seconds, "error_per_second",
 			 space_saving_total(seen->targets) / COUNTERS / seconds, "hottest",
 			 hottest_json(seen, seconds), "traffic",
-			 seen->traffic ? traffic_json(seen->traffic) : NULL);
+			 seen->traffic && !traffic_read(seen->traffic, &traffic)
+				 ? traffic_json(&traffic)
+				 : NULL);
 }

@@ -1,5 +1,5 @@
-/* The counting filter against the monitor's own reading of the same frames: every class, packets
- * and bytes, and what comes from the origin. Needs root. */
+/* What counts in the kernel against the monitor's own reading of the same frames: every class,
+ * packets and bytes, and what comes from the origin. Needs root. */
 #include "run.h"
 
 #include "traffic.skel.h"
@@ -34,8 +34,10 @@ static void put_transport(unsigned char *at)
 {
 	if (below(2))
 		run_put16(at + below(2) * 2, PORT);
-	if (below(2))
+	if (below(2)) {
 		run_put16(at + 8, BATON_MAGIC);
+		at[11] = (unsigned char)below(TRAFFIC_MESSAGE_TYPES + 1);
+	}
 }
 
 static void put_ipv4(unsigned char *at, unsigned int length)
@@ -89,14 +91,16 @@ static unsigned int make(unsigned char *frame)
 
 static struct traffic_count count(unsigned int slot)
 {
-	struct traffic_count each[256], sum = {0};
+	struct traffic_counts each[256];
+	struct traffic_count sum = {0};
 	int cpus = libbpf_num_possible_cpus();
+	uint32_t zero = 0;
 
 	assert_in_range(cpus, 1, 256);
-	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(traffic->maps.traffic), &slot, each), 0);
+	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(traffic->maps.traffic), &zero, each), 0);
 	for (int i = 0; i < cpus; i++) {
-		sum.packets += each[i].packets;
-		sum.bytes += each[i].bytes;
+		sum.packets += each[i].slots[slot].packets;
+		sum.bytes += each[i].slots[slot].bytes;
 	}
 	return sum;
 }
@@ -111,7 +115,7 @@ static void give(const unsigned char *frame, unsigned int length)
 	assert_int_equal(run.retval, 0);
 }
 
-/* The program reads frames from their Ethernet header on, as packet sockets give them to their
+/* The filter reads frames from their Ethernet header on, as packet sockets give them to their
  * filter; BPF_PROG_TEST_RUN does so for a classifier, which has the same helpers. */
 static int setup(void **state)
 {
@@ -138,6 +142,7 @@ static int teardown(void **state)
 static void classes_are_the_monitors(void **state)
 {
 	struct traffic_count expected[TRAFFIC_CLASS_COUNT] = {0};
+	uint64_t messages[TRAFFIC_MESSAGE_TYPES] = {0};
 	unsigned char frame[LENGTH_MOST];
 	struct packet packet;
 
@@ -159,16 +164,23 @@ static void classes_are_the_monitors(void **state)
 			    now.bytes != expected[class].bytes)
 				fail_msg("frame %d: class %u", i, class);
 		}
+		if (packet.classes >> TRAFFIC_BATON & 1)
+			messages[packet.baton_type < TRAFFIC_MESSAGE_TYPES ? packet.baton_type
+									   : 0]++;
 	}
 	for (unsigned int class = 0; class < TRAFFIC_CLASS_COUNT; class ++)
 		assert_true(expected[class].packets > FRAMES / 1000);
+	for (unsigned int type = 0; type < TRAFFIC_MESSAGE_TYPES; type++)
+		assert_int_equal(count(TRAFFIC_MESSAGES + type).packets, messages[type]);
 }
 
-/* A segment of 60 bytes of payload from the origin, one to it, one from somebody else. */
+/* Segments of 60 bytes of payload from the origin, one of them a response's first; and one to it.
+ */
 static void the_origins_payload(void **state)
 {
 	static const unsigned char origin[] = {10, 77, 0, 3}, other[] = {10, 77, 0, 11};
-	struct traffic_count before = count(TRAFFIC_ORIGIN), after;
+	struct traffic_count before = count(TRAFFIC_ORIGIN), after,
+			     answers = count(TRAFFIC_ORIGIN_ANSWERS);
 	unsigned char frame[ETHERNET + 20 + 32 + 60] = {0};
 
 	(void)state;
@@ -183,6 +195,13 @@ static void the_origins_payload(void **state)
 	after = count(TRAFFIC_ORIGIN);
 	assert_int_equal(after.packets - before.packets, 1);
 	assert_int_equal(after.bytes - before.bytes, 60);
+	assert_int_equal(count(TRAFFIC_ORIGIN_ANSWERS).packets, answers.packets);
+	memcpy(frame + ETHERNET + 20 + 32, "HTTP/1.1 200 OK", 15);
+	give(frame, sizeof(frame));
+	after = count(TRAFFIC_ORIGIN);
+	assert_int_equal(after.packets - before.packets, 2);
+	assert_int_equal(count(TRAFFIC_ORIGIN_ANSWERS).packets - answers.packets, 1);
+	assert_int_equal(count(TRAFFIC_ORIGIN_ANSWERS).bytes - answers.bytes, 60);
 	memcpy(frame + ETHERNET + 12, other, 4);
 	memcpy(frame + ETHERNET + 16, origin, 4);
 	give(frame, sizeof(frame));

@@ -38,6 +38,16 @@ def run(*words, check=True, **how):
     return done
 
 
+def node_status(cluster, node):
+    """What a node's daemon says of itself on its control socket."""
+    with socket.socket(socket.AF_UNIX) as control:
+        control.settimeout(PATIENCE)
+        control.connect("/run/baton/%s/node-%s.sock" % (cluster, node))
+        control.sendall(b'{"command": "status"}\n')
+        with control.makefile() as answers:
+            return json.loads(answers.readline())
+
+
 class Lab:
     """One lab, its name made of this process's number so that two runs don't meet."""
 
@@ -72,13 +82,7 @@ class Lab:
         return answer
 
     def node_status(self, name):
-        """What a node's daemon says of itself on its control socket."""
-        with socket.socket(socket.AF_UNIX) as control:
-            control.settimeout(PATIENCE)
-            control.connect(os.path.join(self.run_folder, "node-%s.sock" % name))
-            control.sendall(b'{"command": "status"}\n')
-            with control.makefile() as answers:
-                return json.loads(answers.readline())
+        return node_status(self.name, name)
 
     def set_service(self, service, *options):
         """Changes a service, and waits until all nodes go by it. With "--health none" a loaded machine, on which a

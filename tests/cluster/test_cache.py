@@ -52,10 +52,11 @@ def storage(lab):
 
 
 def from_origin(lab):
-    """Payload that came from the origin since somebody looks, or None before all nodes have told."""
+    """Payload and answers that came from the origin since somebody looks, or None before all nodes have told."""
     seen = lab.ask(command="seen")["nodes"]
     told = [seen.get(node["name"]) for node in lab.status()["nodes"]]
-    return sum(node["traffic"]["origin"]["bytes"] for node in told) if all(told) else None
+    return (sum(node["traffic"]["origin"]["bytes"] for node in told),
+            sum(node["traffic"]["origin_answers"]["packets"] for node in told)) if all(told) else None
 
 
 @contextlib.contextmanager
@@ -88,8 +89,9 @@ def test_each_object_is_stored_once(root, kind):
             ask_for_all(lab, root, 3)
             assert sorted(origin_fetches(lab)) == sorted("/f%d" % i for i in range(FILES))
             # Each body once, by the nodes' count; beside them heads and answers to health checks.
-            counted = until(lambda: (count := from_origin(lab) or 0) >= fetched and count, "the last report")
-            assert counted < 1.2 * fetched
+            counted, answers = until(lambda: (count := from_origin(lab) or (0, 0))[0] >= fetched and
+                                     count[1] >= FILES and count, "the last report")
+            assert counted < 1.2 * fetched and answers < 1.2 * FILES
         stored = storage(lab)
         assert stored["unique_objects"] == FILES and stored["objects"] == FILES
         assert 1 <= stored["copies"] < 1.05, stored

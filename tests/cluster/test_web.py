@@ -11,6 +11,7 @@ import time
 import pytest
 import yaml
 
+import labs
 from browser import Browser, ask, free_port
 
 BATON = os.environ.get("BATON", "build/baton")
@@ -178,6 +179,31 @@ def test_page_shows_single_requests(browser, port):
         for unit in ("packets", "bytes"):
             assert traffic["total"][unit] == traffic["ip"][unit] + traffic["arp"][unit] + traffic["other"][unit]
     wait(lambda: [row[0] for row in cells(browser, "mix")][:2] == ["TCP", "Baton"])
+
+
+def test_front_counts_what_no_packet_socket_sees(browser, port):
+    """Every message of Baton's passes the front once and one node once; requests pass the front as they come."""
+
+    def at_front():
+        traffic = json.loads(ask(port, "/api/seen")[1])["front"]["traffic"]
+        for unit in ("packets", "bytes"):
+            assert traffic["total"][unit] == traffic["ip"][unit] + traffic["arp"][unit] + traffic["other"][unit]
+        return traffic
+
+    def messages():
+        """Of Baton's, at the front and at the nodes: as their daemons have them now."""
+        nodes = [labs.node_status(NAME, node)["report"]["seen"]["traffic"]["baton"]["packets"]
+                 for node in ("node1", "node2")]
+        return at_front()["baton"]["packets"], sum(nodes)
+
+    wait(lambda: len(seen(port)) == 2)
+    front, nodes = messages()
+    tcp = at_front()["tcp"]["packets"]
+    curl(*["/t/%d" % i for i in range(20)])
+    wait(lambda: (now := messages())[0] > front and now[0] - front == now[1] - nodes)
+    # Each request came to the front and left it.
+    assert at_front()["tcp"]["packets"] - tcp >= 40
+    wait(lambda: browser.script("return charts['c-mix'].data.labels.join(' ')") == "front node1 node2")
 
 
 @pytest.mark.parametrize("width", [360, 800, 1400])

@@ -6,7 +6,7 @@ const WINDOW_S = 30; // of the means over what nodes count while somebody looks
 const MIX = [ // what is drawn of the classes, so that each packet is in one: [name, of the monitor's classes]
   ["TCP", (c) => c.tcp], ["Baton", (c) => c.baton], ["UDP", (c) => less(c.udp, c.baton)], ["ICMP", (c) => c.icmp],
   ["other IP", (c) => less(c.ip, c.tcp, c.udp, c.icmp)], ["ARP", (c) => c.arp], ["Other", (c) => c.other]];
-const samples = {}; // by node: [{at, traffic, out}], oldest first
+const samples = {}; // by host: [{at, traffic, more}], oldest first
 
 // The newest of a series, 0 while there is none.
 const last = (series) => series && series.length ? series[series.length - 1] ?? 0 : 0;
@@ -17,14 +17,16 @@ function less(from, ...counts) {
   return { packets: left("packets"), bytes: left("bytes") };
 }
 
-// What a node carried in the last half a minute, per second, by class; undefined while it isn't known.
-function traffic(node, seen, out) {
-  const list = samples[node] ||= [], now = seen && seen.traffic;
-  if (!now || (list.length && seen.traffic.total.packets < list[list.length - 1].traffic.total.packets)) list.length = 0;
-  if (now && (!list.length || list[list.length - 1].at < seen.at)) list.push({ at: seen.at, traffic: now, out });
+// What a host carried in the last half a minute, per second, by class, and how much `more` (totals by name) grew;
+// undefined while it isn't known.
+function traffic(host, seen, more) {
+  const list = samples[host] ||= [], now = seen && seen.traffic;
+  if (!now || (list.length && now.total.packets < list[list.length - 1].traffic.total.packets)) list.length = 0;
+  if (now && (!list.length || list[list.length - 1].at < seen.at)) list.push({ at: seen.at, traffic: now, more });
   while (list.length > 2 && list[list.length - 1].at - list[0].at > WINDOW_S) list.shift();
   if (list.length < 2) return undefined;
-  const first = list[0], newest = list[list.length - 1], seconds = newest.at - first.at, rates = { out: (newest.out - first.out) / seconds };
+  const first = list[0], newest = list[list.length - 1], seconds = newest.at - first.at, rates = {};
+  for (const [kind, value] of Object.entries(newest.more)) rates[kind] = (value - first.more[kind]) / seconds;
   for (const [kind, value] of Object.entries(newest.traffic))
     rates[kind] = { packets: (value.packets - first.traffic[kind].packets) / seconds, bytes: (value.bytes - first.traffic[kind].bytes) / seconds };
   return rates;
@@ -33,7 +35,8 @@ function traffic(node, seen, out) {
 // Rates come from the server's samples, which are a second apart whenever the page asks.
 function nodeRates(status, history, seen) {
   return status.nodes.map((node) => {
-    const series = history.nodes[node.name] || {}, rates = traffic(node.name, seen.nodes[node.name], node.bytes_out);
+    const series = history.nodes[node.name] || {}, 
+      rates = traffic("node " + node.name, seen.nodes[node.name], { out: node.bytes_out, answers: (node.counters || {}).responses || 0 });
     return { ...node, rps: last(series.requests), bps: last(series.bytes), half: last(series.whole_us), slow: last(series.slow_us),
       rates, fetched: status.origin && rates ? rates.origin.bytes : undefined };
   });
@@ -51,9 +54,11 @@ async function change(path, done) {
   tick();
 }
 
+// What the origin was not asked for, of bytes and of requests.
 function hitRatio(node) {
   if (node.fetched === undefined || !node.rates.out) return "-";
-  return percent(Math.max(0, 1 - node.fetched / node.rates.out));
+  const of = (fetched, all) => all ? percent(Math.max(0, 1 - fetched / all)) : "-";
+  return `${of(node.fetched, node.rates.out)} / ${of(node.rates.origin_answers.packets, node.rates.answers)}`;
 }
 
 function drawNodes(nodes) {
@@ -100,14 +105,16 @@ function drawLatest(seen) {
     one.bytes.toLocaleString("en"), (1000 * one.time_s).toFixed(1), one.node, `${one.handoff}, ${one.reason}${one.complete ? "" : ", cut"}`]);
 }
 
-function drawMix(nodes) {
+function drawMix(nodes, seen) {
+  const atFront = seen.front && traffic("front", seen.front, {});
   const known = nodes.filter((node) => node.rates);
-  if (!known.length) return;
-  drawChart("c-mix", known.map((node) => node.name), MIX.map(([label, of], i) => ({ label, backgroundColor: COLORS[i],
-    data: known.map((node) => of(node.rates).packets) })), { type: "bar", options: { indexAxis: "y" },
+  const rows = [...(atFront ? [["front", atFront]] : []), ...known.map((node) => [node.name, node.rates])];
+  if (!rows.length) return;
+  drawChart("c-mix", rows.map(([name]) => name), MIX.map(([label, of], i) => ({ label, backgroundColor: COLORS[i],
+    data: rows.map(([, rates]) => of(rates).packets) })), { type: "bar", options: { indexAxis: "y" },
     scales: { x: { stacked: true, beginAtZero: true }, y: { stacked: true } } });
-  fillRows(at("mix"), MIX, ([label, of]) => [label, count(known.reduce((sum, node) => sum + of(node.rates).packets, 0)),
-    count(known.reduce((sum, node) => sum + of(node.rates).bytes, 0))]);
+  const sum = (of, unit) => count(known.reduce((all, node) => all + of(node.rates)[unit], 0));
+  fillRows(at("mix"), MIX, ([label, of]) => [label, atFront ? count(of(atFront).packets) : "-", sum(of, "packets"), sum(of, "bytes")]);
 }
 
 function drawCounts(status) {
@@ -169,7 +176,7 @@ async function tick() {
     drawCluster(nodes, status.front.flows, status.origin);
     drawHot(seen);
     drawLatest(seen);
-    drawMix(nodes);
+    drawMix(nodes, seen);
     drawCounts(status);
     drawFlows(flows.flows || []);
     drawCharts(history);

@@ -20,9 +20,13 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#ifndef FRONT_TABLE
+#define FRONT_TABLE 64
+#endif
+
 enum {
 	NODES = 3,
-	FLOWS = 64, /* the table's size here */
+	FLOWS = FRONT_TABLE, /* the table's size here */
 	SERVICE_PORT = 80,
 	CLIENT_PORT = 40000,
 	RCV_WSCALE = 7,

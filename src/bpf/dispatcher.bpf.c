@@ -139,12 +139,7 @@ INLINE int dispatcher_frame(struct xdp_md *ctx)
 	}
 	if (udp->dest != here->port)
 		return XDP_PASS;
-	work->asker = 0;
-	work->ask_flags = 0;
-	work->alone = 0;
-	work->may_wait = 0;
-	work->may_ask = ASK_NEVER;
-	work->answered = 0;
+	work_begin(work);
 	return dispatcher_message(ctx, at + UDP_LENGTH, net16(udp->len) - UDP_LENGTH);
 }
 

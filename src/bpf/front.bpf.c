@@ -305,13 +305,8 @@ INLINE int front_frame(struct xdp_md *ctx)
 
 	if ((void *)(ethernet + 1) > end || !work || !here || !here->ready)
 		return XDP_PASS;
-	work->asker = 0;
-	work->ask_flags = 0;
-	work->alone = 0;
-	work->may_wait = 0;
+	work_begin(work);
 	work->own = here->on_node && mac_same(ethernet->h_source, here->mac);
-	work->may_ask = ASK_NEVER;
-	work->answered = 0;
 	if (ethernet->h_proto == ETHERTYPE_IPV4)
 		return front_ipv4(ctx, work, here);
 	if (ethernet->h_proto == ETHERTYPE_IPV6)
@@ -352,11 +347,7 @@ int front_slow(struct xdp_md *ctx)
 
 	if (!work || bpf_xdp_load_bytes(ctx, 0, &work->order, sizeof(work->order)))
 		return XDP_DROP;
-	work->asker = 0;
-	work->ask_flags = 0;
-	work->alone = 0;
-	work->may_ask = ASK_NEVER;
-	work->answered = 0;
+	work_begin(work);
 	return work->order.action == SLOW_SEND || work->order.action == SLOW_ASK ? order_send(ctx)
 										 : order_do(ctx);
 }

@@ -6,21 +6,21 @@
 #include "bpf/front_syn.h"
 
 /* 1 if nodes may have flows that this front knows nothing of. */
-INLINE int flow_may_be_elsewhere(const struct cluster *here)
+INLINE int flow_may_be_elsewhere(struct front_work *work, const struct cluster *here)
 {
-	return here->ask_per_tick && (here->ask_always || cluster_now(here) - here->began_ns <
+	return here->ask_per_tick && (here->ask_always || frame_now(work, here) - here->began_ns <
 								  here->idle_s * 1000000000ull);
 }
 
 /* 1 if the first data in hand, whose cookie is good, may be of a flow that another front, or this
  * one before it forgot all, has handed over: its SYN-ACK was another's, or is older than the table.
  */
-INLINE int flow_older(const struct front_work *work, const struct cluster *here)
+INLINE int flow_older(struct front_work *work, const struct cluster *here)
 {
 	if (work->made_by != (here->self & (FRONTS_MAX - 1)) && here->ask_per_tick)
 		return 1;
-	if (!flow_may_be_elsewhere(here) ||
-	    cluster_now(here) - here->began_ns > COOKIE_LIFE_MAX_S * 1000000000ull)
+	if (!flow_may_be_elsewhere(work, here) ||
+	    frame_now(work, here) - here->began_ns > COOKIE_LIFE_MAX_S * 1000000000ull)
 		return 0;
 	return !(work->offered.seen & TCP_OPTION_TIMESTAMPS) ||
 	       before(work->offered.tsecr, clock_ms(here->began_ns));

@@ -81,7 +81,7 @@ INLINE void flow_fill(struct front_work *work, const struct cluster *here, __u32
 	const struct segment *segment = &work->segment;
 	const struct tcp_options *offered = &work->offered;
 	struct front_flow *flow = (struct front_flow *)work->fresh;
-	__u64 time = cluster_now(here);
+	__u64 time = frame_now(work, here);
 
 	__builtin_memset(flow, 0, sizeof(*flow));
 	flow->owner.generation = time >> BATON_TIME_SHIFT;
@@ -516,7 +516,8 @@ INLINE int flow_unknown(struct xdp_md *ctx, struct front_work *work, const struc
 		return answer_reset(ctx, work);
 	}
 	count(FRONT_COUNT_COOKIES_BAD);
-	return work->segment.flags & TCP_ACK && flow_may_be_elsewhere(here) ? FLOW_ASKS : XDP_DROP;
+	return work->segment.flags & TCP_ACK && flow_may_be_elsewhere(work, here) ? FLOW_ASKS
+										  : XDP_DROP;
 }
 
 #endif

@@ -21,7 +21,6 @@ INLINE __u32 place_begin(struct front_work *work)
 	query->flags = work->ask_flags;
 	query->alone = work->alone;
 	query->client = place_client(&work->segment.key.client);
-	query->random = (__u64)bpf_get_prandom_u32() << 32 | bpf_get_prandom_u32();
 	query->target = query->client;
 	query->carp = query->client;
 	query->md5 = query->client;
@@ -90,13 +89,17 @@ SUBPROGRAM int place_decide(void)
 	struct front_work *work = work_area();
 	struct front_service_counters *counters;
 	struct place_query *query;
+	__u32 wants;
 	int node;
 
 	if (!work)
 		return -ENOENT;
 	query = &work->query;
-	if (place_wants(query->pool) & PLACE_WANT_TIME)
+	wants = place_wants(query->pool);
+	if (wants & PLACE_WANT_TIME)
 		query->now_ns = bpf_ktime_get_ns();
+	if (wants & PLACE_WANT_RANDOM)
+		query->random = (__u64)bpf_get_prandom_u32() << 32 | bpf_get_prandom_u32();
 	node = place_by_dispatcher();
 	if (!node)
 		node = place_choose(query);

@@ -175,7 +175,7 @@ SUBPROGRAM int send_wrapped(struct xdp_md *ctx, __u32 node_id)
 	header->version = BATON_VERSION_WIRE;
 	header->epoch = here->epoch & 1;
 	header->sender = net16(here->self);
-	header->time = net32(header_time(bpf_ktime_get_boot_ns(), here->clock_offset));
+	header->time = net32(frame_now(work, here) >> BATON_TIME_SHIFT);
 	header->protocol = work->segment.protocol;
 	header->mac = header_mac(header, &work->packet, 0, length, here->keys[here->epoch & 1]);
 

@@ -66,7 +66,7 @@ SUBPROGRAM int syn_answer(struct xdp_md *ctx)
 			mss = least;
 		}
 	}
-	now = cluster_now(here);
+	now = frame_now(work, here);
 	answer->seq =
 		cookie_make(&work->segment.key, &work->seen, work->segment.seq, mss,
 			    (const struct siphash_key *)here->cookie_keys[here->epoch & 1], now) +
@@ -115,7 +115,7 @@ SUBPROGRAM int syn_began(__u32 isn, __u32 cookie, __u32 lives)
 
 	if (!work || !here)
 		return 0;
-	now = cluster_now(here) - lives * (COOKIE_LIFE_MAX_S * 1000000000ull);
+	now = frame_now(work, here) - lives * (COOKIE_LIFE_MAX_S * 1000000000ull);
 	began = cookie_check(&work->segment.key, isn, cookie, &work->seen,
 			     (const struct siphash_key *)here->cookie_keys, here->epoch,
 			     here->key_count, here->front_count ?: 1, now, &work->offered);
@@ -192,7 +192,8 @@ INLINE int syn_first(struct xdp_md *ctx, struct front_work *work, int *action)
 		return -1;
 	}
 	answer->window = ANSWER_WINDOW;
-	answer_timestamps(work, cookie_tsval_again(work->seen.tsecr, clock_ms(cluster_now(here))));
+	answer_timestamps(work,
+			  cookie_tsval_again(work->seen.tsecr, clock_ms(frame_now(work, here))));
 	*action = answer_send(ctx);
 	return 0;
 }

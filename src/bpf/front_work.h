@@ -86,6 +86,7 @@ enum may_ask {
 };
 
 struct front_work {
+	__u64 now;	       /* frame_now; 0: the clock has not been read */
 	struct scratch packet; /* the client's IP packet from its header on, `loaded` bytes of it */
 	struct scratch text;   /* its payload */
 	union {
@@ -137,6 +138,18 @@ INLINE struct front_work *work_area(void)
 	__u32 zero = 0;
 
 	return bpf_map_lookup_elem(&front_work, &zero);
+}
+
+/* A frame begins: nothing is known of it. */
+INLINE void work_begin(struct front_work *work)
+{
+	work->now = 0;
+	work->asker = 0;
+	work->ask_flags = 0;
+	work->alone = 0;
+	work->may_wait = 0;
+	work->may_ask = ASK_NEVER;
+	work->answered = 0;
 }
 
 INLINE void count_more(__u32 counter, __u64 more)
@@ -207,6 +220,14 @@ INLINE __u32 tick_now(void)
 INLINE __u64 cluster_now(const struct cluster *here)
 {
 	return bpf_ktime_get_boot_ns() + here->clock_offset;
+}
+
+/* The same, read once a frame: the clock costs as much as a look-up. */
+INLINE __u64 frame_now(struct front_work *work, const struct cluster *here)
+{
+	if (!work->now)
+		work->now = cluster_now(here);
+	return work->now;
 }
 
 /* What timestamps are made of: cluster time in ms. */

@@ -72,7 +72,7 @@ INLINE int message_open(struct xdp_md *ctx, struct front_work *work, const struc
 		count(FRONT_COUNT_BAD_MAC);
 		return -1;
 	}
-	now = header_time(bpf_ktime_get_boot_ns(), here->clock_offset);
+	now = frame_now(work, here) >> BATON_TIME_SHIFT;
 	if (!header_fresh(now, net32(header->time))) {
 		count(FRONT_COUNT_NOT_FRESH);
 		return -1;

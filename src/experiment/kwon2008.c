@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,6 +106,15 @@ static bool nodes_good(const char *list)
 	return *list;
 }
 
+/* An interrupt ends the cell in hand, whose lab is taken away as ever. */
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int number)
+{
+	(void)number;
+	interrupted = 1;
+}
+
 /* A line of JSON a cell, appended as it is measured, so that nothing is lost. */
 static int keep(const char *path, json_t *cell)
 {
@@ -120,6 +130,7 @@ static int keep(const char *path, json_t *cell)
 	return error;
 }
 
+/* The cells of earlier runs. */
 static json_t *kept(const char *path)
 {
 	json_t *cells = json_array(), *cell;
@@ -140,11 +151,29 @@ static json_t *kept(const char *path)
 	return cells;
 }
 
+/* Cells that were measured otherwise are no company for those to come. */
+static int same_settings(json_t *cells, const char *said, const char *path)
+{
+	json_t *cell;
+	size_t i;
+
+	json_array_foreach (cells, i, cell) {
+		const char *other = json_string_value(json_object_get(cell, "settings"));
+
+		if (!other || strcmp(other, said))
+			return failed("experiment: %s has cells measured with other settings "
+				      "(%s); name another folder by -o",
+				      path, other ? other : "not known");
+	}
+	return 0;
+}
+
 struct grid {
 	const struct values *values;
 	const struct cell_settings *settings;
 	json_t *cells;
 	const char *list; /* the file of cells */
+	const char *said; /* how they are measured */
 	unsigned int done, all;
 	uint64_t began;
 };
@@ -181,7 +210,10 @@ static int walk(struct grid *grid, bool measure)
 								NS_PER_S),
 						which->structure, which->policy, nodes, workload);
 				cell = cell_run(grid->settings, which, nodes, workload);
-				if (!cell || keep(grid->list, cell)) {
+				if (cell)
+					json_object_set_new(cell, "settings",
+							    json_string(grid->said));
+				if (!cell || interrupted || keep(grid->list, cell)) {
 					json_decref(cell);
 					return failed("experiment: begin it again and it goes on "
 						      "where it was (%u of %u cells done)",
@@ -212,8 +244,9 @@ static int run(const struct command *self, int argc, char **argv)
 				false};
 	char list[PATH_MAX], page[PATH_MAX], workload[32], folder[PATH_MAX], said[512];
 	struct cell_settings settings;
-	struct grid grid = {&values, &settings, NULL, list, 0, 0, clock_now()};
-	int error = 0;
+	struct grid grid = {&values, &settings, NULL, list, said, 0, 0, clock_now()};
+	struct sigaction action = {.sa_handler = on_signal};
+	int error = 0, unwritten;
 
 	command_parse(self, argc, argv, &values);
 	if (values.quick) {
@@ -241,9 +274,9 @@ static int run(const struct command *self, int argc, char **argv)
 	}
 	if (error)
 		return error;
-	settings = (struct cell_settings){folder,	  values.node_cpu,    values.front_cpu,
-					  values.rate,	  values.memory,      values.warm,
-					  values.seconds, values.connections, values.keep_alive};
+	settings = (struct cell_settings){
+		folder,	     values.node_cpu, values.front_cpu,	  values.rate,	     values.memory,
+		values.warm, values.seconds,  values.connections, values.keep_alive, &interrupted};
 	snprintf(
 		said, sizeof(said),
 		"Squid on every node, %s of memory; a node's processes have %s of one CPU, a "
@@ -252,15 +285,21 @@ static int run(const struct command *self, int argc, char **argv)
 		values.memory, values.node_cpu, values.front_cpu, values.rate, values.connections,
 		values.keep_alive ? "kept" : "one request each", values.seconds, values.warm);
 	grid.cells = kept(list);
+	error = same_settings(grid.cells, said, list);
+	if (error) {
+		json_decref(grid.cells);
+		return error;
+	}
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
 	walk(&grid, false);
 	error = walk(&grid, true);
 	if (isatty(2))
 		fprintf(stderr, "\r%70s\r", "");
-	if (!error) {
-		error = tables_write(grid.cells, values.nodes, said, page);
-		if (error)
-			error = failed_errno(error, "experiment: can't write %s", page);
-	}
+	/* Of what there is, if it was cut short. */
+	unwritten = tables_write(grid.cells, values.nodes, said, page);
+	if (unwritten)
+		error = failed_errno(unwritten, "experiment: can't write %s", page);
 	if (!error && values.json) {
 		json_t *all = json_pack("{s:s, s:O}", "settings", said, "cells", grid.cells);
 

@@ -2,6 +2,7 @@
 #include "base/report.h"
 #include "base/table.h"
 #include "experiment/cases.h"
+#include "experiment/ratios.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -83,8 +84,13 @@ static bool rate_row(json_t *cells, const struct experiment_case *which, const c
 		if (!cell)
 			continue;
 		found = true;
-		length += snprintf(row + length, room - (size_t)length, "%.0f",
-				   number(cell, mbit ? "mbit_per_second" : "requests_per_second"));
+		if (mbit)
+			length += snprintf(row + length, room - (size_t)length, "%.1f",
+					   number(cell, "mbit_per_second"));
+		else
+			length += snprintf(row + length, room - (size_t)length, "%.0f±%.0f",
+					   number(cell, "requests_per_second"),
+					   number(cell, "spread"));
 		if (paper >= 0)
 			length += snprintf(row + length, room - (size_t)length, " (%.0f)", paper);
 	}
@@ -99,20 +105,21 @@ static void detail_row(json_t *cells, json_t *cell, char *row, size_t room)
 	if (most > 0 && !is(cell, "policy", "rr"))
 		snprintf(reached, sizeof(reached), "%.0f, %.2f", most,
 			 number(cell, "requests_per_second") / most);
-	snprintf(row, room, "%s %s|%.0f|%.0f|%.1f|%.0f|%.0f|%.3f|%s|%.2f|%s|%.3f|%.1f|%s|%.0f",
+	snprintf(row, room,
+		 "%s %s|%.0f|%.0f|%.1f|%.0f|%.0f|%.3f|%s|%.2f|%s|%.3f|%.1f|%.1f|%.3f|%s|%.0f",
 		 json_string_value(json_object_get(cell, "structure")),
 		 json_string_value(json_object_get(cell, "policy")), number(cell, "nodes"),
 		 number(cell, "requests_per_second"), number(cell, "mbit_per_second"),
 		 number(cell, "p50_us") / 1000, number(cell, "p99_us") / 1000,
 		 number(cell, "hit_ratio"), text_bytes(number(cell, "stored_bytes"), stored),
 		 number(cell, "copies"), text_bytes(number(cell, "origin_bytes"), origin),
-		 number(cell, "front_cpu"), number(cell, "front_us"), reached,
-		 number(cell, "errors"));
+		 number(cell, "front_cpu"), number(cell, "front_us"), number(cell, "front_mbit"),
+		 number(cell, "node_cpu"), reached, number(cell, "errors"));
 }
 
 #define DETAILS                                                                                    \
 	"|>nodes|>requests/s|>Mbit/s|>p50 ms|>p99 ms|>hits|>stored|>copies|>from origin|>front "   \
-	"CPU|>front us|>bound, reached|>errors"
+	"CPU|>front us|>front sends Mbit/s|>node CPU|>bound, reached|>errors"
 
 static const char *const workloads[] = {"surge", "website", "web07", NULL};
 
@@ -123,6 +130,11 @@ static void columns_of(const unsigned int *counts, int count, char *columns, siz
 	*columns = 0;
 	for (int i = 0; i < count; i++)
 		length += snprintf(columns + length, room - (size_t)length, "|>%u", counts[i]);
+}
+
+static void print_ratio(void *context, const char *text)
+{
+	table_row(context, "%s", text);
 }
 
 void tables_print(json_t *cells, const char *nodes)
@@ -145,6 +157,10 @@ void tables_print(json_t *cells, const char *nodes)
 			if (rate_row(cells, which, *workload, counts, count, false, row,
 				     sizeof(row)))
 				table_row(table, "%s", row);
+		table_print(table, stdout);
+		printf("\n%s\n", ratios_heading);
+		table = table_new(columns);
+		ratios_rows(cells, *workload, counts, count, print_ratio, table);
 		table_print(table, stdout);
 		printf("\n");
 		table = table_new(DETAILS);
@@ -170,6 +186,31 @@ static void write_rates(struct buffer *out, json_t *cells, const char *workload,
 	for (const struct experiment_case *which = experiment_cases; which->structure; which++)
 		if (rate_row(cells, which, workload, counts, count, mbit, row, sizeof(row)))
 			report_table_row(out, columns, "%s", row);
+	report_table_end(out);
+}
+
+struct ratios_out {
+	struct buffer *out;
+	const char *columns;
+};
+
+static void write_ratio(void *context, const char *text)
+{
+	struct ratios_out *to = context;
+
+	report_table_row(to->out, to->columns, "%s", text);
+}
+
+static void write_ratios(struct buffer *out, json_t *cells, const char *workload,
+			 const unsigned int *counts, int count)
+{
+	char columns[256];
+	struct ratios_out to = {out, columns};
+
+	columns_of(counts, count, columns, sizeof(columns));
+	report_words(out, "%s", ratios_heading);
+	report_table_begin(out, columns);
+	ratios_rows(cells, workload, counts, count, write_ratio, &to);
 	report_table_end(out);
 }
 
@@ -217,8 +258,11 @@ int tables_write(json_t *cells, const char *nodes, const char *settings, const c
 		write_chart(&out, cells, *workload, counts, count);
 		write_rates(&out, cells, *workload, counts, count, false);
 		write_rates(&out, cells, *workload, counts, count, true);
-		report_words(&out, "Bound: a hash can't do more than round robin in the same "
-				   "structure by the mean over the largest load of a node.");
+		write_ratios(&out, cells, *workload, counts, count);
+		report_words(&out, "Cell by cell. ± is twice the standard error, by the scatter of "
+				   "the run's twelfths. Who is full: a node's processes at their "
+				   "share of a CPU (node CPU), or the cable of the front, where "
+				   "answers cross it (front sends). Bound: as above.");
 		report_table_begin(&out, DETAILS);
 		json_array_foreach (cells, i, cell) {
 			if (!is(cell, "workload", *workload))

@@ -25,6 +25,7 @@ KINDS = [(0.5, [], "/t/{n}"), (0.1, ["-I"], "/t/{n}"), (0.1, ["-r", "5-60"], "/i
 @pytest.fixture(scope="module")
 def lab():
     lab = Lab("accesses", "-n", 2, "--log", "json")
+    lab.set_service("web", "--health", "none")
     yield lab
     lab.down()
 
@@ -69,6 +70,7 @@ def ask_all(lab):
 def test_agrees_with_the_servers(lab):
     total = ask_all(lab)
     until(lambda: len(records(lab)) >= total, "all requests are in the log")
+    until(lambda: sum(map(len, server_lines(lab).values())) >= total, "all requests are in the servers' logs")
     ours, theirs = records(lab), server_lines(lab)
     assert len(ours) == total == sum(map(len, theirs.values()))
     for record in ours:

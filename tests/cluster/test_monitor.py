@@ -248,9 +248,10 @@ def send_everything(name):
                     os.path.dirname(os.path.abspath(__file__))], check=True)
 
 
-def test_live_counts_equal_the_kernels(pair):
+@pytest.mark.parametrize("words", [[], ["greater 0"]], ids=["by-the-kernel", "by-libpcap"])
+def test_live_counts_equal_the_kernels(pair, words):
     """What the monitor counted between two readings of the interface is their difference."""
-    watcher = start_monitor("--host", pair[1], "--interval", "0.2")
+    watcher = start_monitor("--host", pair[1], "--interval", "0.2", *words)
     before = interface_counters(pair[1])
     send_everything(pair[0])
     after = interface_counters(pair[1])
@@ -311,6 +312,7 @@ def test_what_leaves_the_front_reaches_the_nodes():
     """Baton's own messages in a lab: at the front's port of the switch the sum of the nodes', none at
     the client; the front's XDP program hides them from a capture on the front itself."""
     lab = Lab("monitor", "-n", 2)
+    lab.set_service("web", "--health", "none")
     hosts = ["client", "front", "node1", "node2"]
     try:
         watcher = start_monitor("--name", lab.name, "--interval", "0.2",

@@ -25,6 +25,8 @@ def run(*words):
 @pytest.fixture(scope="module")
 def port():
     run(BATON, "lab", "up", "--name", NAME, "-n", "2")
+    # A late check, on a loaded machine, is to take no node out.
+    run(BATON, "service", "set", "web", "--health", "none", "--name", NAME)
     port = free_port()
     server = subprocess.Popen([BATON, "web", "--name", NAME, "--listen", "127.0.0.1:%d" % port],
                               stdout=subprocess.PIPE, text=True)
@@ -131,6 +133,8 @@ def test_drain_needs_the_token_and_empties_the_node(browser):
     browser.type("#token", token())
     browser.click("#b-node1")
     wait(lambda: state("node1") == "drain")
+    status = json.loads(run(BATON, "status", "--name", NAME, "--json"))
+    wait(lambda: labs.node_status(NAME, "node2")["report"]["version"] >= status["version"])
     wait(lambda: browser.script("return document.getElementById('b-node1').textContent") == "ready")
     asked = [word for i in range(20) for word in ("-o", "/dev/null", "http://10.77.0.100/t/%d" % i)]
     served = run(BATON, "lab", "exec", "--name", NAME, "client", "--", "curl", "-s", "-w", "%header{x-node} ",

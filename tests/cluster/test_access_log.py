@@ -40,7 +40,8 @@ def records(lab):
 
 
 def server_lines(lab):
-    """method and target -> list of (node, status, bytes) of the servers' access logs."""
+    """method and target -> list of (node, status, bytes) of the servers' access logs, and of the seconds it took."""
+    times = {}
     found = {}
     for node in ("node1", "node2"):
         with open("%s/log/%s.access" % (lab.run_folder, node)) as file:
@@ -50,7 +51,8 @@ def server_lines(lab):
                     method, target = parts[1].split()[:2]
                     status, count = parts[2].split()[:2]
                     found.setdefault((method, target), []).append((node, int(status), int(count)))
-    return found
+                    times[method, target] = float(line.split()[-1])
+    return found, times
 
 
 def ask_all(lab):
@@ -70,8 +72,8 @@ def ask_all(lab):
 def test_agrees_with_the_servers(lab):
     total = ask_all(lab)
     until(lambda: len(records(lab)) >= total, "all requests are in the log")
-    until(lambda: sum(map(len, server_lines(lab).values())) >= total, "all requests are in the servers' logs")
-    ours, theirs = records(lab), server_lines(lab)
+    until(lambda: sum(map(len, server_lines(lab)[0].values())) >= total, "all requests are in the servers' logs")
+    ours, (theirs, times) = records(lab), server_lines(lab)
     assert len(ours) == total == sum(map(len, theirs.values()))
     for record in ours:
         key = record["method"], record["path"]
@@ -89,6 +91,14 @@ def test_agrees_with_the_servers(lab):
         assert node["counters"]["log_lost"] == 0
         assert node["log"]["lost"] == node["log"]["unwritten"] == node["log"]["open"] == 0
         assert node["log"]["lines"] == sum(record["node"] == node["name"] for record in ours)
+    # nginx says milliseconds, and begins only when it has read the head and ends with its last write: its times are
+    # the shorter ones but for its clock, which it reads once a turn of its loop.
+    longer = sorted(record["time_s"] - times[record["method"], record["path"]] for record in ours)
+    assert longer[len(longer) // 2] >= -0.001
+    print("\nlonger than nginx says: %s ms (least, 1 %%, half, 99 %%, most)" % " ".join(
+        "%.3f" % (1000 * longer[min(len(longer) * share // 100, len(longer) - 1)]) for share in (0, 1, 50, 99, 100)))
+    print("within 1 ms of it %.2f %%, within 2 ms %.2f %%" % tuple(
+        100 * sum(abs(one) <= limit for one in longer) / len(longer) for limit in (0.001, 0.002)))
     first = sorted(record["first_byte_s"] for record in ours)
     print("time to first byte: median %.0f us, p99 %.0f us" % (first[len(first) // 2] * 1e6,
                                                              first[len(first) * 99 // 100] * 1e6))

@@ -57,7 +57,7 @@ async function change(path, done) {
 // What the origin was not asked for, of bytes and of requests.
 function hitRatio(node) {
   if (node.fetched === undefined || !node.rates.out) return "-";
-  const of = (fetched, all) => all ? percent(Math.max(0, 1 - fetched / all)) : "-";
+  const of = (fetched, all) => all ? (100 * Math.max(0, 1 - fetched / all)).toFixed(0) : "-";
   return `${of(node.fetched, node.rates.out)} / ${of(node.rates.origin_answers.packets, node.rates.answers)}`;
 }
 

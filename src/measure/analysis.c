@@ -113,21 +113,6 @@ void cells_free(struct cells *cells)
 	*cells = (struct cells){0};
 }
 
-bool cells_differ(const struct cell *a, const struct cell *b)
-{
-	double va, vb, freedom;
-
-	if (a->count < 2 || b->count < 2)
-		return false;
-	va = variance(a) / (double)a->count;
-	vb = variance(b) / (double)b->count;
-	if (va + vb <= 0)
-		return a->mean.middle != b->mean.middle;
-	freedom = (va + vb) * (va + vb) /
-		  (va * va / (double)(a->count - 1) + vb * vb / (double)(b->count - 1));
-	return fabs(a->mean.middle - b->mean.middle) > sample_student(freedom) * sqrt(va + vb);
-}
-
 /* The metric that ranks a workload: the one that its kind puts first. */
 static bool ranks(const struct row *row, const struct workload_kind *kind)
 {
@@ -139,13 +124,27 @@ static bool ranks(const struct row *row, const struct workload_kind *kind)
 	       (kind == &workload_round_trip && !strcmp(row->metric, "time"));
 }
 
-/* Mean and variance of the mean of the logarithm of a cell's values, by the delta method. */
+/* The mean of the logarithms of a cell's values, and that mean's variance. */
 static void logarithm(const struct cell *cell, double *mean, double *spread)
 {
-	*mean = log(cell->mean.middle);
-	*spread = cell->count > 1 ? variance(cell) / (double)cell->count /
-					    (cell->mean.middle * cell->mean.middle)
-				  : 0;
+	double squares = 0;
+
+	*mean = *spread = 0;
+	for (size_t i = 0; i < cell->count; i++)
+		*mean += log(cell->values[i]) / (double)cell->count;
+	for (size_t i = 0; i < cell->count; i++)
+		squares += (log(cell->values[i]) - *mean) * (log(cell->values[i]) - *mean);
+	if (cell->count > 1)
+		*spread = squares / (double)(cell->count - 1) / (double)cell->count;
+}
+
+/* A repetition that took no time at all was not measured. */
+static bool positive(const struct cell *cell)
+{
+	for (size_t i = 0; i < cell->count; i++)
+		if (cell->values[i] <= 0)
+			return false;
+	return cell->count > 0;
 }
 
 static const struct cell *find(const struct cells *cells, const struct plan *plan,
@@ -189,7 +188,7 @@ static bool score(const struct cells *cells, const struct plan *plan, const char
 		if (strcmp(kind->use, use))
 			continue;
 		cell = find(cells, plan, workload, vantage, subject, network, memory);
-		if (!cell || cell->mean.middle <= 0)
+		if (!cell || !positive(cell))
 			return false;
 		logarithm(cell, &mean, &part);
 		sum += kind->more ? -mean : mean;
@@ -206,6 +205,7 @@ static bool score(const struct cells *cells, const struct plan *plan, const char
 	snprintf(choice->name, sizeof(choice->name), "%s (%s, %lu)", subject->name, word,
 		 memory >> 20);
 	snprintf(choice->subject, sizeof(choice->subject), "%s", subject->name);
+	choice->memory = (unsigned int)(memory >> 20);
 	choice->logs[0] = sum / count;
 	choice->logs[1] = spread / count / count;
 	choice->freedom = pieces > 0 ? spread * spread / pieces : 0;
@@ -219,16 +219,34 @@ static int by_score(const void *a, const void *b)
 	return left->logs[0] < right->logs[0] ? -1 : left->logs[0] > right->logs[0];
 }
 
-bool choices_apart(const struct choice *a, const struct choice *b)
+/* Welch's t of the difference of two choices' logarithms: its degrees of freedom, the standard
+ * error in *error. Returns 0 where there is none. */
+static double welch(const struct choice *a, const struct choice *b, double *error)
 {
-	double spread = a->logs[1] + b->logs[1], freedom;
+	double spread = a->logs[1] + b->logs[1];
 
 	if (a->samples < 2 || b->samples < 2 || spread <= 0)
-		return false;
-	freedom = spread * spread /
-		  (a->logs[1] * a->logs[1] / fmax(a->freedom, 1) +
-		   b->logs[1] * b->logs[1] / fmax(b->freedom, 1));
-	return fabs(a->logs[0] - b->logs[0]) > sample_student(fmax(freedom, 1)) * sqrt(spread);
+		return 0;
+	*error = sqrt(spread);
+	return fmax(spread * spread /
+			    (a->logs[1] * a->logs[1] / fmax(a->freedom, 1) +
+			     b->logs[1] * b->logs[1] / fmax(b->freedom, 1)),
+		    1);
+}
+
+double choices_chance(const struct choice *a, const struct choice *b)
+{
+	double error, freedom = welch(a, b, &error);
+
+	return freedom > 0 ? sample_tails((a->logs[0] - b->logs[0]) / error, freedom) : 1;
+}
+
+struct interval choices_ratio(const struct choice *a, const struct choice *b)
+{
+	double error, freedom = welch(a, b, &error), middle = b->logs[0] - a->logs[0],
+		      half = freedom > 0 ? sample_student(freedom) * error : INFINITY;
+
+	return (struct interval){exp(middle), exp(middle - half), exp(middle + half)};
 }
 
 /* Sorts, and gives scores relative to the best. */
@@ -245,7 +263,7 @@ static void settle(struct choice *choices, unsigned int count)
 
 		choice->score =
 			(struct interval){exp(middle), exp(middle - half), exp(middle + half)};
-		choice->distinct = i && choices_apart(&choices[i - 1], choice);
+		choice->distinct = i && choices_chance(&choices[i - 1], choice) < 0.05;
 	}
 }
 
@@ -340,55 +358,4 @@ unsigned int weigh(const struct cells *cells, const struct plan *plan,
 	free(found);
 	free(parts);
 	return kept;
-}
-
-static int certain_first(const void *a, const void *b)
-{
-	const struct reversal *left = a, *right = b;
-
-	if (left->certain != right->certain)
-		return left->certain ? -1 : 1;
-	return left->outside < right->outside ? -1 : left->outside > right->outside;
-}
-
-unsigned int reversals(const struct cells *cells, const struct plan *plan, const char *use,
-		       struct reversal *list, unsigned int room, unsigned int *pairs)
-{
-	struct choice *inside = calloc(CHOICES_MAX, sizeof(*inside)),
-		      *outside = calloc(CHOICES_MAX, sizeof(*outside));
-	unsigned int inner, outer, count = 0;
-
-	if (!inside || !outside)
-		out_of_memory();
-	*pairs = 0;
-	inner = rank(cells, plan, use, INTERNAL, false, inside);
-	outer = rank(cells, plan, use, EXTERNAL, false, outside);
-	for (unsigned int i = 0; i < inner; i++)
-		for (unsigned int j = i + 1; j < inner; j++) {
-			const struct choice *better = NULL, *worse = NULL;
-
-			for (unsigned int k = 0; k < outer; k++) {
-				if (!strcmp(outside[k].name, inside[i].name))
-					better = &outside[k];
-				if (!strcmp(outside[k].name, inside[j].name))
-					worse = &outside[k];
-			}
-			if (!better || !worse)
-				continue;
-			++*pairs;
-			if (worse->logs[0] >= better->logs[0] || count == room)
-				continue;
-			list[count] = (struct reversal){
-				.inside = exp(inside[j].logs[0] - inside[i].logs[0]),
-				.outside = exp(worse->logs[0] - better->logs[0]),
-				.certain = choices_apart(&inside[i], &inside[j]) &&
-					   choices_apart(better, worse)};
-			strcpy(list[count].better, inside[i].name);
-			strcpy(list[count].worse, inside[j].name);
-			count++;
-		}
-	qsort(list, count, sizeof(*list), certain_first);
-	free(inside);
-	free(outside);
-	return count;
 }

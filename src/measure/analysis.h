@@ -29,38 +29,27 @@ struct cells {
 void cells_make(struct cells *cells, const struct rows *rows);
 void cells_free(struct cells *cells);
 
-/* Whether the means of two samples differ: Welch's t test (1947) at 5 %, the degrees of freedom
- * after Satterthwaite (1946). False where one has fewer than two values. */
-bool cells_differ(const struct cell *a, const struct cell *b);
-
 /* An option that can be chosen: a guest on a network with a memory, ranked for one use. */
 struct choice {
 	char name[3 * PLAN_NAME]; /* "uml (nat, 256)" */
 	char subject[PLAN_NAME];
-	struct interval
-		score;	/* geometric mean over the use's workloads of value / best; 1 is best */
-	size_t samples; /* of the workload with fewest */
-	bool distinct;	/* told apart from the one ranked before it */
-	double logs[2]; /* mean and variance of the mean of the score's logarithm */
+	unsigned int memory;   /* MiB */
+	struct interval score; /* geometric mean over the use's workloads and their repetitions; 1
+				  is best */
+	size_t samples;	       /* of the workload with fewest */
+	bool distinct;	       /* told apart from the one ranked before it */
+	double logs[2];	       /* mean and variance of the mean of the score's logarithm */
 	double freedom;
 };
 
 enum { CHOICES_MAX = 256 };
 
-/* Whether the scores of two choices can be told apart (Welch, on logarithms). */
-bool choices_apart(const struct choice *a, const struct choice *b);
+/* The chance that two choices of one score look as far apart as these (Welch's test on logarithms);
+ * 1 where it can't be said. */
+double choices_chance(const struct choice *a, const struct choice *b);
 
-/* A pair of choices whose order from inside is not that from outside. */
-struct reversal {
-	char better[3 * PLAN_NAME], worse[3 * PLAN_NAME]; /* from inside */
-	double inside, outside; /* worse over better: above 1 inside, below 1 outside */
-	bool certain;		/* both orders are distinguishable */
-};
-
-/* Finds them for a use, the certain ones first. Returns how many of at most `room`; *pairs is how
- * many pairs there are. */
-unsigned int reversals(const struct cells *cells, const struct plan *plan, const char *use,
-		       struct reversal *list, unsigned int room, unsigned int *pairs);
+/* How many times as good as `b` `a` is, with its 95 % interval by the same. */
+struct interval choices_ratio(const struct choice *a, const struct choice *b);
 
 /* Ranks the choices for a use ("file", "web" or "raw") from a vantage: best first. With `best`,
  * only each subject's best network and memory, as in the paper's table 3. Returns how many. Choices

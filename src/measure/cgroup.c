@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -129,4 +130,20 @@ void cgroup_remove(const char *name)
 			poll(NULL, 0, 5);
 		}
 	}
+}
+
+void cgroup_pin(bool client)
+{
+	cpu_set_t usable, own;
+	int last = -1;
+
+	if (sched_getaffinity(0, sizeof(usable), &usable) || CPU_COUNT(&usable) < 2)
+		return;
+	for (int i = 0; i < CPU_SETSIZE; i++)
+		last = CPU_ISSET(i, &usable) ? i : last;
+	CPU_ZERO(&own);
+	CPU_SET(last, &own);
+	if (!client)
+		CPU_XOR(&own, &own, &usable);
+	sched_setaffinity(0, sizeof(own), &own);
 }

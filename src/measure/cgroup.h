@@ -3,6 +3,7 @@
 #ifndef BATON_MEASURE_CGROUP_H
 #define BATON_MEASURE_CGROUP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -18,5 +19,9 @@ uint64_t cgroup_cpu(const char *name);
 
 /* Ends what is still in the group and takes it away. */
 void cgroup_remove(const char *name);
+
+/* Keeps the calling process, and what it starts, on its side of the processors: a client on the
+ * last one, a guest on all others. Does nothing where there is only one. */
+void cgroup_pin(bool client);
 
 #endif

@@ -1,9 +1,12 @@
 #include "measure/network.h"
 
+#include "base/clock.h"
 #include "base/process.h"
 #include "guest/agent.h"
 
+#include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,20 +87,37 @@ int network_up(const char *run, uint64_t rate, struct buffer *why)
 		       : 0;
 }
 
-static void empty(const char *netns)
+/* Kills what is in a namespace. Returns whether there was anything. */
+static bool kill_all(const char *netns)
 {
 	const char *argv[] = {"ip", "netns", "pids", netns, NULL};
 	struct buffer pids = BUFFER_EMPTY;
+	bool any = false;
 
 	if (!process_run(argv, NULL, &pids))
 		for (char *at = pids.data; at && *at;) {
 			long pid = strtol(at, &at, 10);
 
-			if (pid > 1 && pid != getpid())
+			if (pid > 1 && pid != getpid()) {
 				kill((pid_t)pid, SIGKILL);
+				any = true;
+			}
 			at += strspn(at, " \n");
 		}
 	buffer_release(&pids);
+	return any;
+}
+
+void network_empty(const char *run, const char *host)
+{
+	uint64_t end = clock_now() + 10 * NS_PER_S;
+	char netns[64], path[96];
+
+	snprintf(path, sizeof(path), "/run/netns/%s", network_netns(run, host, netns));
+	if (access(path, F_OK))
+		return;
+	while (kill_all(netns) && clock_now() < end)
+		poll(NULL, 0, 10);
 }
 
 void network_remove(const char *run, const char *host)
@@ -108,7 +128,7 @@ void network_remove(const char *run, const char *host)
 	snprintf(path, sizeof(path), "/run/netns/%s", netns);
 	if (access(path, F_OK))
 		return;
-	empty(netns);
+	network_empty(run, host);
 	process_run(argv, NULL, NULL);
 }
 

@@ -36,6 +36,9 @@ int network_ip(const char *run, const char *host, const char *lines, struct buff
 /* Ends what runs in the run's namespaces and takes them away. */
 void network_down(const char *run);
 
+/* Kills what is in the run's namespace `host` and waits until it is gone, at most 10 s. */
+void network_empty(const char *run, const char *host);
+
 /* Takes one namespace away ("guest"), if it is there. */
 void network_remove(const char *run, const char *host);
 

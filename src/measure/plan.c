@@ -70,6 +70,7 @@ static const struct field workload_fields[] = {
 	{"direction", FIELD_CHOICE, AT(direction), .choices = DIRECTION_NAMES},
 	{"count", FIELD_COUNT, AT(count), .least = 1, .most = 1e6},
 	{"time", FIELD_DURATION, AT(time), .least = 0.1, .most = 600},
+	{"omit", FIELD_DURATION, AT(omit), .least = 0, .most = 60},
 	{0},
 };
 #undef AT
@@ -179,6 +180,7 @@ static const struct field plan_fields[] = {
 	{"rounds", FIELD_COUNT, AT(rounds), .least = 1, .most = 1000},
 	{"warm_up", FIELD_COUNT, AT(warm_up), .least = 0, .most = 100},
 	{"host_memory", FIELD_COUNT, AT(host_memory), .least = 0, .most = 1e12},
+	{"pin", FIELD_BOOL, AT(pin)},
 	{"rate", FIELD_COUNT, AT(rate), .least = 0, .most = 1e12},
 	{"boot_timeout", FIELD_DURATION, AT(boot_timeout), .least = 1, .most = 3600},
 	{"timeout", FIELD_DURATION, AT(timeout), .least = 1, .most = 86400},

@@ -43,8 +43,8 @@ enum workload_type {
 /* Whether data go to the guest or come from it. */
 #define DIRECTION_NAMES "put|get"
 enum direction { PUT, GET };
-#define FAIL_NAMES "nothing|boot|share|database"
-enum fail { FAIL_NOTHING, FAIL_BOOT, FAIL_SHARE, FAIL_DATABASE };
+#define FAIL_NAMES "nothing|boot|guest|share|database"
+enum fail { FAIL_NOTHING, FAIL_BOOT, FAIL_GUEST, FAIL_SHARE, FAIL_DATABASE };
 
 struct plan_subject {
 	char name[PLAN_NAME];
@@ -68,6 +68,7 @@ struct plan_workload {
 	int direction;	      /* samba, goodput */
 	uint64_t count;	      /* web: requests; round-trip, connect: how many */
 	uint64_t time;	      /* goodput: ns; round-trip: no longer than this, 0 for no bound */
+	uint64_t omit;	      /* goodput, iperf3: ns at the start that do not count */
 };
 
 struct plan_weights {
@@ -78,6 +79,7 @@ struct plan {
 	char name[PLAN_NAME];
 	uint64_t seed, rounds, warm_up;
 	uint64_t host_memory; /* bytes for guest, its helpers and clients together; 0: no bound */
+	bool pin;	      /* guests and clients have each processors of their own */
 	uint64_t rate;	      /* bits/s of the external link; 0: as fast as it goes */
 	uint64_t boot_timeout, timeout; /* ns */
 	char root[PATH_MAX];		/* the tree of namespaces, instead of the image's */

@@ -4,6 +4,7 @@
 #include "base/table.h"
 #include "measure/agreement.h"
 #include "measure/analysis.h"
+#include "measure/finding.h"
 #include "measure/page.h"
 #include "measure/paper.h"
 #include "measure/workload.h"
@@ -14,9 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { REVERSALS = 64, AGREEMENTS = 256 };
-
-static const char *const uses[] = {"file", "web", "raw"};
+enum { AGREEMENTS = 256 };
 
 static void print_pair(struct table *table, struct table *cost, const struct row *row)
 {
@@ -91,18 +90,18 @@ static void print_ranks(const struct cells *cells, const struct plan *plan)
 {
 	struct choice *choices = calloc(CHOICES_MAX, sizeof(*choices));
 
-	for (int use = 0; use < 3 && choices; use++)
+	for (int use = 0; use < FINDING_USES && choices; use++)
 		for (int vantage = 0; vantage < 2; vantage++) {
-			const char *const *paper = paper_ranks(uses[use], vantage);
-			unsigned int count =
-				rank(cells, plan, uses[use], (enum vantage)vantage, true, choices);
+			const char *const *paper = paper_ranks(finding_uses[use], vantage);
+			unsigned int count = rank(cells, plan, finding_uses[use],
+						  (enum vantage)vantage, true, choices);
 			struct table *table;
 
 			if (!count)
 				continue;
 			printf("\nRanks: %s, %s%s\n(score: times the best; apart: told from the "
 			       "one before)\n",
-			       uses[use], vantage ? "external" : "internal",
+			       finding_uses[use], vantage ? "external" : "internal",
 			       vantage ? ": what a choice by it alone goes by" : "");
 			table = table_new(">rank|choice|>score|>95 % from|>to|apart|in the paper");
 			for (unsigned int i = 0; i < count && table; i++)
@@ -119,30 +118,119 @@ static void print_ranks(const struct cells *cells, const struct plan *plan)
 	free(choices);
 }
 
+/* [middle, low, high]; null for a bound that there is none of. */
+static json_t *interval(const struct interval *interval)
+{
+	return json_pack("[f, o, o]", interval->middle,
+			 isfinite(interval->high) ? json_real(interval->low) : json_null(),
+			 isfinite(interval->high) ? json_real(interval->high) : json_null());
+}
+
+/* "2", or "2 to 4" where it can't be said better. */
+static const char *rank_words(unsigned int first, unsigned int last, char text[32])
+{
+	if (first == last)
+		snprintf(text, 32, "%u", first);
+	else
+		snprintf(text, 32, "%u to %u", first, last);
+	return text;
+}
+
 static void print_finding(const struct cells *cells, const struct plan *plan)
 {
-	struct reversal list[REVERSALS];
+	printf("\nDoes the order from inside differ from the order from outside?\n");
+	for (unsigned int m = 0; m < plan->memory_count; m++) {
+		struct finding findings[FINDING_USES];
+		struct buffer text = BUFFER_EMPTY;
 
-	printf("\nDoes the order from inside differ from the order from outside?\n"
-	       "(how many times as good inside, outside; *: told apart in both)\n");
-	for (int use = 0; use < 3; use++) {
-		unsigned int pairs,
-			certain = 0,
-			count = reversals(cells, plan, uses[use], list, REVERSALS, &pairs);
+		for (int use = 0; use < FINDING_USES; use++)
+			finding_make(&findings[use], cells, plan, finding_uses[use],
+				     (unsigned int)(plan->memories[m] >> 20));
+		finding_sentence(findings, &text);
+		printf("%s\n", text.data);
+		buffer_release(&text);
+		for (int use = 0; use < FINDING_USES; use++) {
+			struct finding *found = &findings[use];
+			struct table *table =
+				found->count ? table_new("choice|>inside|>can be|>outside|>can be")
+					     : NULL;
+			char inside[32], outside[32];
 
-		if (!pairs)
-			continue;
-		for (unsigned int i = 0; i < count; i++)
-			certain += list[i].certain;
-		printf("  %s: %u of %u pairs are reversed, %u of them distinguishably%s\n",
-		       uses[use], count, pairs, certain,
-		       certain ? ": yes"
-		       : count ? ": not shown"
-			       : ": no");
-		for (unsigned int i = 0; i < count && i < 5; i++)
-			printf("    %s over %s: %.3g, %.3g%s\n", list[i].better, list[i].worse,
-			       list[i].inside, list[i].outside, list[i].certain ? " *" : "");
+			if (table)
+				printf("%s: ranks, and what they can be\n", found->use);
+			for (unsigned int i = 0; i < found->count && table; i++) {
+				const struct standing *one = &found->standings[i];
+
+				table_row(table, "%s|%u|%s|%u|%s", one->name,
+					  one->in[INTERNAL].rank,
+					  rank_words(one->in[INTERNAL].first,
+						     one->in[INTERNAL].last, inside),
+					  one->in[EXTERNAL].rank,
+					  rank_words(one->in[EXTERNAL].first,
+						     one->in[EXTERNAL].last, outside));
+			}
+			if (table)
+				table_print(table, stdout);
+			finding_free(found);
+		}
 	}
+}
+
+static json_t *json_finding(const struct finding *finding)
+{
+	static const char *const verdicts[] = {"not measured", "differs", "the same", "not shown"};
+	json_t *pairs = json_array(), *standings = json_array();
+
+	for (unsigned int i = 0; i < finding->count; i++) {
+		const struct standing *one = &finding->standings[i];
+
+		json_array_append_new(standings,
+				      json_pack("{s:s, s:[i, i, i], s:[i, i, i]}", "name",
+						one->name, "inside", one->in[INTERNAL].rank,
+						one->in[INTERNAL].first, one->in[INTERNAL].last,
+						"outside", one->in[EXTERNAL].rank,
+						one->in[EXTERNAL].first, one->in[EXTERNAL].last));
+	}
+	for (unsigned int i = 0; i < finding->reversed; i++) {
+		const struct reversal *one = &finding->reversals[i];
+
+		json_array_append_new(pairs,
+				      json_pack("{s:s, s:s, s:o, s:o, s:b}", "better_inside",
+						one->better->name, "worse_inside", one->worse->name,
+						"inside", interval(&one->inside), "outside",
+						interval(&one->outside), "certain", one->certain));
+	}
+	return json_pack("{s:s, s:i, s:i, s:i, s:i, s:o, s:o}", "verdict",
+			 verdicts[finding->verdict], "pairs", finding->pairs, "told_inside",
+			 finding->told[INTERNAL], "told_outside", finding->told[EXTERNAL],
+			 "told_both", finding->told_both, "ranks", standings, "reversed", pairs);
+}
+
+/* By memory in MiB: a finding for each use, and the sentence. */
+static json_t *json_findings(const struct cells *cells, const struct plan *plan)
+{
+	json_t *all = json_object();
+
+	for (unsigned int m = 0; m < plan->memory_count; m++) {
+		struct finding findings[FINDING_USES];
+		struct buffer text = BUFFER_EMPTY;
+		json_t *one = json_object();
+		char memory[24];
+
+		for (int use = 0; use < FINDING_USES; use++) {
+			finding_make(&findings[use], cells, plan, finding_uses[use],
+				     (unsigned int)(plan->memories[m] >> 20));
+			json_object_set_new(one, finding_uses[use], json_finding(&findings[use]));
+		}
+		finding_sentence(findings, &text);
+		json_object_set_new(one, "sentence", json_string(text.data));
+		for (int use = 0; use < FINDING_USES; use++)
+			finding_free(&findings[use]);
+		buffer_release(&text);
+		snprintf(memory, sizeof(memory), "%lu", plan->memories[m] >> 20);
+		json_object_set_new(all, memory, one);
+	}
+	return all;
 }
 
 static void print_agreement(const struct cells *cells, const struct plan *plan)
@@ -170,14 +258,6 @@ static void print_agreement(const struct cells *cells, const struct plan *plan)
 	if (table)
 		table_print(table, stdout);
 	free(list);
-}
-
-/* [middle, low, high]; null for a bound that there is none of. */
-static json_t *interval(const struct interval *interval)
-{
-	return json_pack("[f, o, o]", interval->middle,
-			 isfinite(interval->high) ? json_real(interval->low) : json_null(),
-			 isfinite(interval->high) ? json_real(interval->high) : json_null());
 }
 
 static json_t *json_agreement(const struct cells *cells, const struct plan *plan)
@@ -236,10 +316,9 @@ static json_t *json_choices(const struct choice *choices, unsigned int count)
 
 static json_t *json_report(const struct cells *cells, const struct plan *plan, const char *folder)
 {
-	json_t *list = json_array(), *holes = json_array(), *ranks = json_object(),
-	       *findings = json_object(), *environment, *all;
+	json_t *list = json_array(), *holes = json_array(), *ranks = json_object(), *environment,
+	       *all;
 	struct choice *choices = calloc(CHOICES_MAX, sizeof(*choices));
-	struct reversal turned[REVERSALS];
 	char path[PATH_MAX];
 	unsigned int count;
 
@@ -270,33 +349,25 @@ static json_t *json_report(const struct cells *cells, const struct plan *plan, c
 				"client_cpu_us", cell->client_cpu * 1e6, "work_unit",
 				row->work_unit));
 	}
-	for (int use = 0; use < 3 && choices; use++) {
-		json_t *both = json_object(), *pairs = json_array();
-		unsigned int of;
+	for (int use = 0; use < FINDING_USES && choices; use++) {
+		json_t *both = json_object();
 
 		for (int vantage = 0; vantage < 2; vantage++) {
-			count = rank(cells, plan, uses[use], (enum vantage)vantage, true, choices);
+			count = rank(cells, plan, finding_uses[use], (enum vantage)vantage, true,
+				     choices);
 			json_object_set_new(both, vantage ? "external" : "internal",
 					    json_choices(choices, count));
 		}
-		json_object_set_new(ranks, uses[use], both);
-		count = reversals(cells, plan, uses[use], turned, REVERSALS, &of);
-		for (unsigned int i = 0; i < count; i++)
-			json_array_append_new(
-				pairs, json_pack("{s:s, s:s, s:f, s:f, s:b}", "better_inside",
-						 turned[i].better, "worse_inside", turned[i].worse,
-						 "inside", turned[i].inside, "outside",
-						 turned[i].outside, "certain", turned[i].certain));
-		json_object_set_new(findings, uses[use],
-				    json_pack("{s:i, s:o}", "pairs", (int)of, "reversed", pairs));
+		json_object_set_new(ranks, finding_uses[use], both);
 	}
 	count = choices ? weigh(cells, plan, &plan->weights, choices) : 0;
 	snprintf(path, sizeof(path), "%s/environment.json", folder);
 	environment = json_load_file(path, 0, NULL);
 	all = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "plan", plan->name, "cells",
 			list, "holes", holes, "agreement", json_agreement(cells, plan), "ranks",
-			ranks, "orders", findings, "choice", json_choices(choices, count),
-			"environment", environment ? environment : json_null());
+			ranks, "orders", json_findings(cells, plan), "choice",
+			json_choices(choices, count), "environment",
+			environment ? environment : json_null());
 	free(choices);
 	return all;
 }

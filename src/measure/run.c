@@ -152,6 +152,8 @@ static int repetition(struct run *run, struct guest *guest, const struct item *i
 	error = kind->prepare(&session, item->workload, why);
 	if (error)
 		return error;
+	if (guest->subject->fail == FAIL_GUEST)
+		subject_kill(guest);
 	snprintf(clients, sizeof(clients), "baton-%s/client", run->name);
 	snprintf(guests, sizeof(guests), "baton-%s/guest", run->name);
 	client = cgroup_cpu(clients);
@@ -226,6 +228,7 @@ static int visit(struct run *run, const struct place *place, unsigned int round,
 			      .scratch = run->scratch,
 			      .image = run->options->image,
 			      .boot_timeout = run->plan->boot_timeout,
+			      .pin = run->plan->pin,
 			      .console = CONSOLE_NONE};
 	struct buffer why = BUFFER_EMPTY;
 	char group[64], root[PATH_MAX], program[PATH_MAX];

@@ -65,6 +65,8 @@ static void become(struct guest *guest, const char *host, const char *group, int
 	setsid();
 	snprintf(name, sizeof(name), "baton-%s/%s", guest->run, group);
 	cgroup_join(name, getpid());
+	if (guest->pin)
+		cgroup_pin(!strcmp(group, "client"));
 	if (host && netns_enter(network_netns(guest->run, host, netns)))
 		_exit(126);
 	setenv("TMPDIR", guest->scratch, 1);
@@ -208,6 +210,19 @@ int subject_boot(struct guest *guest, struct buffer *why)
 	return -1;
 }
 
+void subject_kill(struct guest *guest)
+{
+	for (int i = 0; i < SUBJECT_PIDS; i++) {
+		if (!guest->pids[i])
+			continue;
+		kill(-guest->pids[i], SIGKILL);
+		kill(guest->pids[i], SIGKILL);
+		waitpid(guest->pids[i], NULL, 0);
+		guest->pids[i] = 0;
+	}
+	network_empty(guest->run, "guest");
+}
+
 void subject_halt(struct guest *guest)
 {
 	const struct subject_kind *kind = subject_kind(guest->subject->kind);
@@ -220,11 +235,8 @@ void subject_halt(struct guest *guest)
 			continue;
 		while (!waitpid(guest->pids[i], NULL, WNOHANG) && clock_now() < end)
 			poll(NULL, 0, 20);
-		kill(-guest->pids[i], SIGKILL);
-		kill(guest->pids[i], SIGKILL);
-		waitpid(guest->pids[i], NULL, 0);
-		guest->pids[i] = 0;
 	}
+	subject_kill(guest);
 	if (kind->stop)
 		kind->stop(guest);
 	network_remove(guest->run, "guest");

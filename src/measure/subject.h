@@ -21,6 +21,7 @@ struct guest {
 	const char *image;   /* the image's folder; see image.h */
 	const char *root;    /* the tree of namespaces: the image's, or the plan's */
 	uint64_t boot_timeout;
+	bool pin; /* its processes keep off the client's processor */
 	struct console console;
 	pid_t pids[SUBJECT_PIDS]; /* to be ended with the guest; 0 none */
 	char address[64];	  /* where clients reach it */
@@ -65,6 +66,9 @@ pid_t subject_help(struct guest *guest, const char *host, const char *group,
 
 /* Boots and waits for the agent. Returns 0 or -1 with the reason. */
 int subject_boot(struct guest *guest, struct buffer *why);
+
+/* Kills the guest as a power cut would, for a drill; it is halted later. */
+void subject_kill(struct guest *guest);
 
 /* Ends the guest and everything of it. */
 void subject_halt(struct guest *guest);

@@ -93,6 +93,8 @@ static int child(struct session *session, int (*work)(void *context), void *cont
 	signal(SIGPIPE, SIG_IGN);
 	snprintf(name, sizeof(name), "baton-%s/client", session->run);
 	cgroup_join(name, getpid());
+	if (session->plan->pin)
+		cgroup_pin(true);
 	network_netns(session->run, session->vantage == EXTERNAL ? "external" : "host", netns);
 	if (netns_enter(netns)) {
 		dprintf(2, "no namespace %s", netns);

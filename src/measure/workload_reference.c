@@ -37,23 +37,32 @@ static int prepare_sockperf(struct session *session, const struct plan_workload 
 struct reference {
 	char address[64];
 	int direction;
-	uint64_t time;
+	uint64_t time, omit;
 	double value;
 };
 
 static int run_iperf(void *context)
 {
 	struct reference *this = context;
-	char seconds[32], block[32];
-	const char *argv[] = {"iperf3", "-c",	 this->address,
-			      "-J",	"-l",	 block,
-			      "-t",	seconds, this->direction == GET ? "-R" : NULL,
+	char seconds[32], omit[32], block[32];
+	const char *argv[] = {"iperf3",
+			      "-c",
+			      this->address,
+			      "-J",
+			      "-l",
+			      block,
+			      "-O",
+			      omit,
+			      "-t",
+			      seconds,
+			      this->direction == GET ? "-R" : NULL,
 			      NULL};
 	struct buffer said = BUFFER_EMPTY;
 	json_t *all;
 	int code;
 
 	snprintf(seconds, sizeof(seconds), "%lu", (this->time + 999999999) / 1000000000);
+	snprintf(omit, sizeof(omit), "%lu", (this->omit + 999999999) / 1000000000);
 	snprintf(block, sizeof(block), "%d", TALK_BLOCK);
 	code = process_run(argv, NULL, &said);
 	all = said.length ? json_loads(said.data, JSON_DISABLE_EOF_CHECK, NULL) : NULL;
@@ -96,7 +105,8 @@ static int run_sockperf(void *context)
 static int run(struct session *session, const struct plan_workload *workload, int (*work)(void *),
 	       double *value, struct buffer *why)
 {
-	struct reference this = {.direction = workload->direction, .time = workload->time};
+	struct reference this = {
+		.direction = workload->direction, .time = workload->time, .omit = workload->omit};
 	int error;
 
 	snprintf(this.address, sizeof(this.address), "%s", session->guest->address);

@@ -7,7 +7,8 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/tcp.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,8 +33,9 @@ static int prepare(struct session *session, const struct plan_workload *workload
 struct talk {
 	char address[64];
 	int direction;
-	uint64_t time, count;
+	uint64_t time, omit, count;
 	double seconds, bytes; /* what came of it */
+	double all;	       /* bytes, with those of the time that does not count */
 	double trips[];	       /* us */
 };
 
@@ -69,45 +71,112 @@ static int read_whole(int fd, void *bytes, size_t length)
 	return recv(fd, bytes, length, MSG_WAITALL) == (ssize_t)length ? 0 : -1;
 }
 
+/* How many bytes the other end has acknowledged. What a user-mode network on the way holds is the
+ * same at both ends of a measurement, once it is full. */
+static double acknowledged(int fd)
+{
+	struct tcp_info info = {0};
+	socklen_t length = sizeof(info);
+
+	getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length);
+	return (double)info.tcpi_bytes_acked;
+}
+
+/* One block on its way: waiting and reading are two calls, as they are for iperf3. */
+static ssize_t move_block(int fd, int direction, char *block)
+{
+	struct pollfd wait = {.fd = fd, .events = POLLIN};
+
+	if (direction == PUT)
+		return write(fd, block, TALK_BLOCK);
+	return poll(&wait, 1, -1) > 0 ? read(fd, block, TALK_BLOCK) : -1;
+}
+
+/* The guest says how much has really arrived. */
+static int arrived(int fd, double *bytes)
+{
+	unsigned char count[8];
+
+	shutdown(fd, SHUT_WR);
+	if (read_whole(fd, count, sizeof(count)))
+		return -1;
+	*bytes = 0;
+	for (int i = 0; i < 8; i++)
+		*bytes = *bytes * 256 + count[i];
+	return 0;
+}
+
+/* Moves blocks for `time` ns. Returns 0, or -1 when the stream breaks. */
+static int move_for(int fd, int direction, char *block, uint64_t time, double *bytes)
+{
+	uint64_t end = clock_now() + time;
+
+	while (clock_now() < end) {
+		ssize_t moved = move_block(fd, direction, block);
+
+		if (moved <= 0)
+			return -1;
+		*bytes += (double)moved;
+	}
+	return 0;
+}
+
+/* To the guest: what it got until the end over the time until it had it; after a start that does
+ * not count, what it acknowledged over the time. */
+static int put_stream(struct talk *talk, int fd, char *block)
+{
+	double sent = 0, before;
+	uint64_t start;
+
+	if (begin(fd, TALK_UP, 0) || move_for(fd, PUT, block, talk->omit, &sent))
+		return -1;
+	before = acknowledged(fd);
+	start = clock_now();
+	if (move_for(fd, PUT, block, talk->time, &sent))
+		return -1;
+	talk->bytes = acknowledged(fd) - before;
+	talk->seconds = (double)(clock_now() - start) / 1e9;
+	if (arrived(fd, &talk->all))
+		return -1;
+	if (!talk->omit) {
+		talk->bytes = talk->all;
+		talk->seconds = (double)(clock_now() - start) / 1e9;
+	}
+	return 0;
+}
+
+/* From the guest. It is asked for far more than fits the time: the client ends it. */
+static int get_stream(struct talk *talk, int fd, char *block)
+{
+	double omitted = 0;
+	uint64_t start;
+
+	if (begin(fd, TALK_DOWN, 1ull << 50) || move_for(fd, GET, block, talk->omit, &omitted))
+		return -1;
+	start = clock_now();
+	if (move_for(fd, GET, block, talk->time, &talk->bytes))
+		return -1;
+	talk->seconds = (double)(clock_now() - start) / 1e9;
+	talk->all = omitted + talk->bytes;
+	return 0;
+}
+
 static int stream(void *context)
 {
 	struct talk *talk = context;
 	char *block = malloc(TALK_BLOCK);
-	unsigned char count[8];
-	uint64_t start, end;
-	ssize_t moved = 1;
 	int fd = dial(talk), error = -1;
-	struct pollfd wait = {.fd = fd, .events = POLLIN};
 
 	if (fd < 0 || !block)
 		return -1;
 	/* Memory never written to is one page of zeros, which is faster to send than any data. */
 	memset(block, 'b', TALK_BLOCK);
-	/* Far more than fits the time: the client ends it. */
-	error = begin(fd, talk->direction == PUT ? TALK_UP : TALK_DOWN, 1ull << 50);
-	start = clock_now();
-	end = start + talk->time;
-	while (!error && moved > 0 && clock_now() < end) {
-		/* Waiting and reading are two calls, as they are for iperf3. */
-		moved = talk->direction == PUT	 ? write(fd, block, TALK_BLOCK)
-			: poll(&wait, 1, -1) > 0 ? read(fd, block, TALK_BLOCK)
-						 : -1;
-		talk->bytes += moved > 0 ? (double)moved : 0;
-	}
-	if (talk->direction == PUT) {
-		shutdown(fd, SHUT_WR);
-		/* The guest says how much has really arrived. */
-		error = error || read_whole(fd, count, sizeof(count));
-		talk->bytes = 0;
-		for (int i = 0; i < 8; i++)
-			talk->bytes = talk->bytes * 256 + count[i];
-	}
-	talk->seconds = (double)(clock_now() - start) / 1e9;
+	error = talk->direction == PUT ? put_stream(talk, fd, block) : get_stream(talk, fd, block);
 	close(fd);
 	free(block);
-	if (error || moved <= 0 || talk->bytes <= 0)
+	if (error || talk->bytes <= 0)
 		dprintf(2, "the stream broke after %.0f bytes\n", talk->bytes);
-	return error || moved <= 0 || talk->bytes <= 0 ? -1 : 0;
+	return error || talk->bytes <= 0 ? -1 : 0;
 }
 
 static int echo(void *context)
@@ -175,6 +244,7 @@ static struct talk *run(struct session *session, const struct plan_workload *wor
 	snprintf(talk->address, sizeof(talk->address), "%s", session->guest->address);
 	talk->direction = workload->direction;
 	talk->time = workload->time;
+	talk->omit = workload->omit;
 	talk->count = workload->count;
 	if (!session_client(session, work, talk, size, why))
 		return talk;
@@ -190,7 +260,7 @@ static int measure_goodput(struct session *session, const struct plan_workload *
 	if (!talk)
 		return -1;
 	outcome_add(outcome, "rate", talk->bytes * 8 / talk->seconds / 1e6, "Mbit/s");
-	outcome->work = talk->bytes;
+	outcome->work = talk->all;
 	strcpy(outcome->work_unit, "byte");
 	free(talk);
 	return 0;

@@ -28,6 +28,9 @@ int page_start(struct session *session, struct buffer *why)
 static int prepare(struct session *session, const struct plan_workload *workload,
 		   struct buffer *why)
 {
+	/* A drill: the database dies while the requests are under way. */
+	bool drill = session->guest->subject->fail == FAIL_DATABASE;
+
 	(void)workload;
 	if (page_start(session, why) ||
 	    session_guest(
@@ -54,17 +57,24 @@ static int prepare(struct session *session, const struct plan_workload *workload
 		    "$db = new mysqli('localhost', 'one', 'one', 'one');\n"
 		    "$n = (int)$_GET['n'];\n"
 		    "$db->query(\"insert into number values ($n)\");\n"
+		    "%s"
 		    "$row = $db->query(\"select value from number where value = $n limit 1\")"
 		    "->fetch_row();\n"
 		    "$after = microtime(true);\n"
 		    "printf('%%.6f %%.6f %%d', $before, $after, $row[0]);\n"
-		    "E\n"))
+		    "E\n",
+		    drill ? "if ($n == 1) { touch('/tmp/die'); for ($i = 0; $i < 30000 && "
+			    "file_exists('/tmp/die'); $i++) { usleep(1000); clearstatcache(); } }\n"
+			  : ""))
 		return -1;
-	/* A drill: the database dies while the requests are under way. */
-	if (session->guest->subject->fail == FAIL_DATABASE)
+	/* The page of the second request asks for it, and goes on when it has happened. */
+	if (drill)
 		return session_guest(session, why, NULL,
-				     "(setsid sh -c 'sleep 0.5; pkill -9 mariadbd' >/dev/null "
-				     "2>&1 </dev/null &)");
+				     "rm -f /tmp/die\n"
+				     "(setsid sh -c 'until [ -e /tmp/die ]; do sleep 0.02; done\n"
+				     "pkill -9 -x mariadbd\n"
+				     "while pgrep -x mariadbd; do sleep 0.02; done\n"
+				     "rm /tmp/die' >/dev/null 2>&1 </dev/null &)");
 	return 0;
 }
 

@@ -58,7 +58,9 @@ def test_holes_are_reported_and_the_plan_goes_on(tmp_path):
     # The paper's finding, made: better inside and worse outside.
     ranks = report["ranks"]["file"]
     assert ranks["internal"][0]["subject"] == "other" and ranks["external"][0]["subject"] == "good"
-    assert any(pair["certain"] for pair in report["orders"]["file"]["reversed"])
+    finding = report["orders"]["256"]["file"]
+    assert finding["verdict"] == "differs" and any(pair["certain"] for pair in finding["reversed"])
+    assert "With 256 MiB the order from inside" in report["orders"]["256"]["sentence"]
     assert report["choice"][0]["subject"] == "good" and report["choice"][1]["distinct"]
     page = (tmp_path / "out" / "report.html").read_text()
     assert "the database died" in page and page.count("<svg") >= 3 and "172 s" in page
@@ -90,6 +92,30 @@ def test_containers_are_measured_from_both_sides(tmp_path):
         for vantage in ("internal", "external"):
             for work in (("goodput-put", "rate"), ("goodput-get", "rate"), ("connect", "rate"), ("round-trip", "median")):
                 assert cells[(network, vantage, *work)]["mean"][0] > 0
+
+
+def test_a_real_container_that_dies_is_a_hole(tmp_path):
+    plan = """
+name: dies
+root: /
+warm_up: 0
+subjects:
+  - {kind: namespace, name: dies, fail: guest}
+  - {kind: namespace, name: lives}
+networks: [tap]
+workloads:
+  - {type: connect, repeats: 2, count: 20}
+  - {type: round-trip, repeats: 2, count: 20}
+"""
+    report = json.loads(measure(tmp_path, plan, "--quiet").stdout)
+    holes = {(hole["subject"], hole["vantage"], hole["workload"]): hole for hole in report["holes"]}
+    assert {place[0] for place in holes} == {"dies"} and len(holes) == 4
+    assert all(hole["count"] == 2 for hole in holes.values())
+    # The first repetition finds nobody to talk to, the others no guest.
+    reasons = sorted({row["reason"] for row in rows(tmp_path) if row["status"] == "failed"})
+    assert "the guest ended" in reasons and len(reasons) == 2
+    cells = [cell for cell in report["cells"] if cell["metric"] in ("rate", "median")]
+    assert len(cells) == 4 and all(cell["subject"] == "lives" and cell["n"] == 2 for cell in cells)
 
 
 def test_what_was_measured_is_simulated(tmp_path):

@@ -2,6 +2,7 @@
 
 #include "measure/agreement.h"
 #include "measure/analysis.h"
+#include "measure/finding.h"
 #include "measure/order.h"
 
 #include <math.h>
@@ -73,10 +74,8 @@ static void ranks(void **state)
 {
 	struct plan plan = three_subjects();
 	struct choice *choices = calloc(CHOICES_MAX, sizeof(*choices));
-	struct reversal turned[8];
 	struct rows rows = {0};
 	struct cells cells;
-	unsigned int pairs;
 
 	(void)state;
 	fill(&rows);
@@ -89,13 +88,6 @@ static void ranks(void **state)
 	assert_true(choices[2].score.low < 2 && choices[2].score.high > 2);
 	assert_int_equal(rank(&cells, &plan, "file", EXTERNAL, false, choices), 3);
 	assert_string_equal(choices[0].name, "b (tap, 256)");
-
-	/* a before b and c before b inside, behind it outside: both certain. */
-	assert_int_equal(reversals(&cells, &plan, "file", turned, 8, &pairs), 2);
-	assert_int_equal(pairs, 3);
-	assert_true(turned[0].certain && turned[1].certain);
-	assert_string_equal(turned[0].worse, "b (tap, 256)");
-	assert_int_equal(reversals(&cells, &plan, "raw", turned, 8, &pairs), 0);
 
 	/* Weighed, a and b are equal for files but for what they lose: b is 2 times worse inside, a
 	 * 2 times worse outside; c has no pages and can't be chosen. */
@@ -115,25 +107,79 @@ static void ranks(void **state)
 	free(choices);
 }
 
-/* Two samples of Welch's test worked by hand: means 10 and 12, variances 1 and 4, five values each:
- * t = 2, 5.88 degrees of freedom, critical value 2.46. */
-static void welch(void **state)
+/* Inside a and c are alike and better than b; outside b, a, c can all be told apart. */
+static void finding(void **state)
 {
-	static const double first[] = {8.735089, 9.367544, 10, 10.632456, 11.264911};
+	struct plan plan = three_subjects();
+	struct finding findings[FINDING_USES];
+	struct buffer text = BUFFER_EMPTY;
 	struct rows rows = {0};
 	struct cells cells;
 
 	(void)state;
-	for (int i = 0; i < 5; i++) {
-		add(&rows, "a", "internal", "files", "time", first[i]);
-		add(&rows, "b", "internal", "files", "time", 12 + 2 * (first[i] - 10));
-		add(&rows, "c", "internal", "files", "time", 13 + 2 * (first[i] - 10));
+	fill(&rows);
+	cells_make(&cells, &rows);
+	for (int use = 0; use < FINDING_USES; use++)
+		finding_make(&findings[use], &cells, &plan, finding_uses[use], 256);
+	assert_int_equal(findings[0].verdict, ORDER_DIFFERS);
+	assert_int_equal(findings[0].pairs, 3);
+	assert_int_equal(findings[0].told[INTERNAL], 2);
+	assert_int_equal(findings[0].told[EXTERNAL], 3);
+	assert_int_equal(findings[0].reversed, 2);
+	assert_int_equal(findings[0].told_both, 2);
+	assert_int_equal(findings[0].certain, 2);
+	assert_string_equal(findings[0].reversals[0].worse->name, "b (tap, 256)");
+	assert_float_equal(findings[0].reversals[0].inside.middle, 2, 0.01);
+	assert_true(findings[0].reversals[0].outside.high < 1);
+	assert_string_equal(findings[0].standings[0].name, "a (tap, 256)");
+	assert_int_equal(findings[0].standings[0].in[INTERNAL].first, 1);
+	assert_int_equal(findings[0].standings[0].in[INTERNAL].last, 2);
+	assert_int_equal(findings[0].standings[0].in[EXTERNAL].first, 2);
+	assert_int_equal(findings[0].standings[0].in[EXTERNAL].last, 2);
+	/* Pages of a and b are alike; nothing raw was measured. */
+	assert_int_equal(findings[1].verdict, NOT_SHOWN);
+	assert_int_equal(findings[1].pairs, 1);
+	assert_int_equal(findings[2].verdict, NOTHING_MEASURED);
+	finding_sentence(findings, &text);
+	assert_non_null(strstr(text.data, "files differs: of 2 pairs told apart on both sides 2"));
+	assert_non_null(strstr(text.data, "database is not shown to differ: of 1 pairs 0"));
+	assert_non_null(strstr(text.data, "raw TCP was not measured"));
+	buffer_release(&text);
+	for (int use = 0; use < FINDING_USES; use++)
+		finding_free(&findings[use]);
+	cells_free(&cells);
+	rows_free(&rows);
+}
+
+/* Neighbours differ with a chance of about 0.03: each pair alone would be told apart, of all three
+ * together only the farthest is (Holm). With another memory there is nothing. */
+static void no_finding(void **state)
+{
+	static const double noise[] = {0.95, 1, 1.05};
+	struct plan plan = three_subjects();
+	struct finding found;
+	struct rows rows = {0};
+	struct cells cells;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		add(&rows, "a", "internal", "files", "time", 1 * noise[i]);
+		add(&rows, "b", "internal", "files", "time", 1.14 * noise[i]);
+		add(&rows, "c", "internal", "files", "time", 1.14 * 1.14 * noise[i]);
+		add(&rows, "a", "external", "files", "time", 1.14 * noise[i]);
+		add(&rows, "b", "external", "files", "time", 1 * noise[i]);
+		add(&rows, "c", "external", "files", "time", 1.14 * 1.14 * noise[i]);
 	}
 	cells_make(&cells, &rows);
-	assert_int_equal(cells.count, 3);
-	assert_float_equal(cells.list[0].deviation, 1, 1e-5);
-	assert_false(cells_differ(&cells.list[0], &cells.list[1]));
-	assert_true(cells_differ(&cells.list[0], &cells.list[2]));
+	finding_make(&found, &cells, &plan, "file", 256);
+	assert_int_equal(found.reversed, 1);
+	assert_int_equal(found.certain, 0);
+	assert_int_equal(found.verdict, NOT_SHOWN);
+	assert_int_equal(found.told[INTERNAL], 1);
+	finding_free(&found);
+	finding_make(&found, &cells, &plan, "file", 512);
+	assert_int_equal(found.verdict, NOTHING_MEASURED);
+	finding_free(&found);
 	cells_free(&cells);
 	rows_free(&rows);
 }
@@ -278,9 +324,10 @@ static void pairs_in_order(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(ranks),	 cmocka_unit_test(welch),
-		cmocka_unit_test(outliers),	 cmocka_unit_test(kept),
-		cmocka_unit_test(beside_others), cmocka_unit_test(pairs_in_order),
+		cmocka_unit_test(ranks),	  cmocka_unit_test(finding),
+		cmocka_unit_test(no_finding),	  cmocka_unit_test(outliers),
+		cmocka_unit_test(kept),		  cmocka_unit_test(beside_others),
+		cmocka_unit_test(pairs_in_order),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -57,7 +57,7 @@ static const struct option_spec options[] = {
 	 offsetof(struct values, server), .choices = "varnish|squid|nginx-cache"},
 	{"nodes", 'n', OPTION_COUNT, "N", "caches [4]", offsetof(struct values, nodes), .least = 1,
 	 .most = NODES_MOST},
-	{"rounds", 'r', OPTION_COUNT, "N", "how often each is measured [3]",
+	{"rounds", 'r', OPTION_COUNT, "N", "how often each is measured [5]",
 	 offsetof(struct values, rounds), .least = 1, .most = ROUNDS_MAX},
 	{"requests", 0, OPTION_COUNT, "N", "of each measurement, and as many before it [5000]",
 	 offsetof(struct values, requests), .least = 10, .most = 10e6},
@@ -287,16 +287,28 @@ static void hit_text(const struct values *values, struct row *row, char text[16]
 		snprintf(text, 16, "%.1f", 100 * sample_median(row->hits, values->rounds));
 }
 
+/* The least and the most of the rounds. */
+static void spread_text(const double *values, size_t rounds, char text[32])
+{
+	double least = values[0], most = values[0];
+
+	for (size_t i = 1; i < rounds; i++) {
+		least = fmin(least, values[i]);
+		most = fmax(most, values[i]);
+	}
+	snprintf(text, 32, "%.0f-%.0f", least, most);
+}
+
 static void report(struct trial *trial)
 {
 	const struct values *values = trial->values;
 	size_t rounds = values->rounds;
-	char head[160], hits[16];
+	char head[160], hits[16], spread[32];
 	struct table *table;
 	json_t *list = json_array(), *whole;
 
 	snprintf(head, sizeof(head),
-		 "POLICY|>REQ/S|>x %s|>95 %%|>HITS %%|>MOST/MEAN|>P50 ms|>P99 ms",
+		 "POLICY|>REQ/S|>LEAST-MOST|>x %s|>95 %%|>HITS %%|>MOST/MEAN|>P50 ms|>P99 ms",
 		 trial->rows[0].name);
 	table = table_new(head);
 	for (unsigned int i = 0; i < trial->count; i++) {
@@ -313,9 +325,10 @@ static void report(struct trial *trial)
 				  json_values(row->p99, rounds), "errors", row->errors, "ratio",
 				  ratio.middle, ratio.low, ratio.high));
 		hit_text(values, row, hits);
-		table_row(table, "%s|%.0f|%.2f|%.2f-%.2f|%s|%.2f|%.1f|%.1f", row->name,
-			  sample_median(row->rate, rounds), ratio.middle, ratio.low, ratio.high,
-			  hits, sample_median(row->balance, rounds),
+		spread_text(row->rate, rounds, spread);
+		table_row(table, "%s|%.0f|%s|%.2f|%.2f-%.2f|%s|%.2f|%.1f|%.1f", row->name,
+			  sample_median(row->rate, rounds), spread, ratio.middle, ratio.low,
+			  ratio.high, hits, sample_median(row->balance, rounds),
 			  sample_median(row->p50, rounds) / 1e3,
 			  sample_median(row->p99, rounds) / 1e3);
 	}
@@ -373,7 +386,7 @@ static int run(const struct command *self, int argc, char **argv)
 	struct values values = {.policies = "wrr,hrw,bounded-ch,lard,lard-r,ds",
 				.server = "varnish",
 				.nodes = 4,
-				.rounds = 3,
+				.rounds = 5,
 				.requests = 5000,
 				.objects = 600,
 				.size = 16 << 10,
@@ -430,7 +443,8 @@ const struct command experiment_policies = {
 	.summary = "Policies beside each other on caches that are smaller than the content",
 	.description =
 		"Makes a lab of caches in front of an origin that is some way off, and gives "
-		"every policy the same requests in turn: requests a second, beside the first "
+		"every policy the same requests in turn: requests a second, the least and the most "
+		"of the rounds, beside the first "
 		"policy's "
 		"with the 95 % interval of the ratio, answers from the cache, the busiest node "
 		"over "

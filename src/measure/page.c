@@ -1,6 +1,7 @@
 #include "measure/page.h"
 
 #include "base/report.h"
+#include "measure/agreement.h"
 #include "measure/charts.h"
 #include "measure/finding.h"
 #include "measure/paper.h"
@@ -68,49 +69,67 @@ static void write_holes(struct buffer *out, const struct cells *cells)
 
 static void write_ranks(struct buffer *out, const struct plan *plan, const struct cells *cells)
 {
-	static const char columns[] = ">rank|internal|>times the best|distinct from the one before|"
-				      "the paper's|external|>times the best|distinct|the paper's";
-	struct choice *inside = calloc(CHOICES_MAX, sizeof(*inside)),
-		      *outside = calloc(CHOICES_MAX, sizeof(*outside));
+	static const char columns[] =
+		">rank|choice|>times the best|distinct from the one before|the paper's";
+	struct choice *choices = calloc(CHOICES_MAX, sizeof(*choices));
 
 	report_heading(out, "Ranks (the paper's table 3 beside them)");
 	report_words(out,
 		     "Each subject with its best network and memory. A score is the geometric "
-		     "mean over the use's workloads of the value over the best one's; intervals "
-		     "are of 95 %%. Who chooses by external performance alone takes the external "
-		     "column for both.");
-	for (int use = 0; use < FINDING_USES && inside && outside; use++) {
-		unsigned int inner = rank(cells, plan, finding_uses[use], INTERNAL, true, inside),
-			     outer = rank(cells, plan, finding_uses[use], EXTERNAL, true, outside);
-		const char *const *paper[2] = {paper_ranks(finding_uses[use], 0),
-					       paper_ranks(finding_uses[use], 1)};
+		     "mean over the use's workloads and their repetitions, relative to the best; "
+		     "intervals are of 95 %%. Who chooses by external performance alone takes the "
+		     "external order for both.");
+	for (int use = 0; use < FINDING_USES && choices; use++)
+		for (int v = 0; v < VANTAGE_COUNT; v++) {
+			unsigned int count = rank(cells, plan, finding_uses[use], (enum vantage)v,
+						  true, choices);
+			const char *const *paper = paper_ranks(finding_uses[use], v);
 
-		if (!inner && !outer)
-			continue;
-		report_words(out, "%s:", use_names[use]);
-		report_table_begin(out, columns);
-		for (unsigned int i = 0; i < inner || i < outer; i++) {
-			char cells_of[2][256] = {"|||", "|||"};
-
-			for (int v = 0; v < 2; v++) {
-				const struct choice *choice = v ? &outside[i] : &inside[i];
-
-				if (i < (v ? outer : inner))
-					snprintf(cells_of[v], sizeof(cells_of[v]),
-						 "%s|%.3g (%.3g to %.3g)|%s|%s", choice->name,
-						 choice->score.middle, choice->score.low,
-						 choice->score.high,
-						 !i		    ? ""
-						 : choice->distinct ? "yes"
-								    : "no",
-						 paper[v] && i < PAPER_RANKS ? paper[v][i] : "");
-			}
-			report_table_row(out, columns, "%u|%s|%s", i + 1, cells_of[0], cells_of[1]);
+			if (!count)
+				continue;
+			report_words(out, "%s, %s:", use_names[use],
+				     v == EXTERNAL ? "external" : "internal");
+			report_table_begin(out, columns);
+			for (unsigned int i = 0; i < count; i++)
+				report_table_row(out, columns, "%u|%s|%.3g (%.3g to %.3g)|%s|%s",
+						 i + 1, choices[i].name, choices[i].score.middle,
+						 choices[i].score.low, choices[i].score.high,
+						 !i		       ? ""
+						 : choices[i].distinct ? "yes"
+								       : "no",
+						 paper && i < PAPER_RANKS ? paper[i] : "");
+			report_table_end(out);
 		}
-		report_table_end(out);
+	free(choices);
+}
+
+static void write_agreement(struct buffer *out, const struct plan *plan, const struct cells *cells)
+{
+	static const char columns[] = "subject|network|vantage|theirs|unit|>ours|>theirs|>ratio|"
+				      ">95 % from|>to|>pairs|within";
+	struct agreement *list = calloc(AGREEMENTS_MAX, sizeof(*list));
+	unsigned int count = list ? agreements(cells, plan, list, AGREEMENTS_MAX) : 0;
+
+	if (count) {
+		report_heading(out, "Beside others' programs");
+		report_words(out,
+			     "Medians, and ours over theirs in pairs (Hodges and Lehmann, with "
+			     "Wilcoxon's interval); whether all of the interval is within %.0f %%.",
+			     AGREEMENT_WITHIN * 100);
+		report_table_begin(out, columns);
 	}
-	free(inside);
-	free(outside);
+	for (unsigned int i = 0; i < count; i++) {
+		const struct row *row = list[i].theirs->first;
+
+		report_table_row(out, columns, "%s|%s|%s|%s|%s|%.4g|%.4g|%.3f|%.3f|%.3f|%zu|%s",
+				 row->subject, row->network, row->vantage, row->workload, row->unit,
+				 list[i].our_median, list[i].their_median, list[i].ratio.middle,
+				 list[i].ratio.low, list[i].ratio.high, list[i].pairs,
+				 agreement_word(agreement_verdict(&list[i].ratio)));
+	}
+	if (count)
+		report_table_end(out);
+	free(list);
 }
 
 static void write_standings(struct buffer *out, const struct finding *finding, const char *name)
@@ -266,6 +285,7 @@ int page_write(const struct plan *plan, const struct rows *rows, const struct ce
 	write_finding(&out, plan, cells);
 	write_choice(&out, plan, cells);
 	write_ranks(&out, plan, cells);
+	write_agreement(&out, plan, cells);
 	write_checklist(&out, plan);
 	report_heading(&out, "What the paper states");
 	for (const char *const *line = paper_statements; *line; line++)

@@ -15,8 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { AGREEMENTS = 256 };
-
 static void print_pair(struct table *table, struct table *cost, const struct row *row)
 {
 	if (table)
@@ -235,8 +233,8 @@ static json_t *json_findings(const struct cells *cells, const struct plan *plan)
 
 static void print_agreement(const struct cells *cells, const struct plan *plan)
 {
-	struct agreement *list = calloc(AGREEMENTS, sizeof(*list));
-	unsigned int count = list ? agreements(cells, plan, list, AGREEMENTS) : 0;
+	struct agreement *list = calloc(AGREEMENTS_MAX, sizeof(*list));
+	unsigned int count = list ? agreements(cells, plan, list, AGREEMENTS_MAX) : 0;
 	struct table *table = NULL;
 
 	if (count) {
@@ -262,8 +260,8 @@ static void print_agreement(const struct cells *cells, const struct plan *plan)
 
 static json_t *json_agreement(const struct cells *cells, const struct plan *plan)
 {
-	struct agreement *found = calloc(AGREEMENTS, sizeof(*found));
-	unsigned int count = found ? agreements(cells, plan, found, AGREEMENTS) : 0;
+	struct agreement *found = calloc(AGREEMENTS_MAX, sizeof(*found));
+	unsigned int count = found ? agreements(cells, plan, found, AGREEMENTS_MAX) : 0;
 	json_t *list = json_array();
 
 	for (unsigned int i = 0; i < count; i++) {

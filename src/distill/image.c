@@ -1,5 +1,6 @@
 #include "distill/image.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -95,6 +96,26 @@ static int encode(VipsImage *image, enum image_format format, const struct profi
 	}
 }
 
+/* Whether the chunks of a PNG (PNG specification, 5.3) lie inside of the file. libpng takes memory
+ * for a chunk of the length that it claims, up to 2 GB, before it looks for its bytes. */
+static bool png_whole(const uint8_t *bytes, size_t length)
+{
+	enum { SIGNATURE = 8, AROUND = 12 }; /* length, name and checksum */
+
+	for (size_t at = SIGNATURE; length - at >= AROUND;) {
+		uint32_t size;
+
+		memcpy(&size, bytes + at, sizeof(size));
+		size = be32toh(size);
+		if (size > length - at - AROUND)
+			return false;
+		if (!memcmp(bytes + at + 4, "IEND", 4))
+			return true;
+		at += AROUND + size;
+	}
+	return false;
+}
+
 /* Width, height and pages as the file's head claims them; nothing is decoded. */
 static const char *refused(const void *bytes, size_t length)
 {
@@ -158,7 +179,8 @@ void image_distil(const void *bytes, size_t length, const struct profile *profil
 	*result = (struct image_result){.kept = "not an image"};
 	if (original == IMAGE_NONE)
 		return;
-	result->kept = refused(bytes, length);
+	result->kept = original == IMAGE_PNG && !png_whole(bytes, length) ? "unreadable"
+									  : refused(bytes, length);
 	if (result->kept)
 		goto clear;
 	result->kept = "unreadable";

@@ -60,14 +60,15 @@ def whole_images(folder):
 
 
 def swollen(images):
-    """Small files that claim, or are, many pixels."""
+    """Small files that claim, or are, many pixels, or a chunk of 1.5 GB."""
     jpeg = bytearray(images["jpeg"])
     at = jpeg.find(b"\xff\xc0") if b"\xff\xc0" in jpeg else jpeg.find(b"\xff\xc2")
     jpeg[at + 5:at + 9] = struct.pack(">HH", 65500, 65500)
     webp = bytearray(images["webp"])
     webp[12:16] = b"VP8X"
     webp[24:30] = b"\xff\xff\xff\xff\xff\xff"
-    return [bytes(jpeg), bytes(webp), png(65000, 65000, [b"\0" * 65000] * 2), gif(8, 8, (65535, 65535)),
+    text = images["png"][:33] + struct.pack(">I", 1500000000) + b"zTXt" + images["png"][33:]
+    return [bytes(jpeg), bytes(webp), text, png(65000, 65000, [b"\0" * 65000] * 2), gif(8, 8, (65535, 65535)),
             png(7000, 7000, [b"\0" * 7000] * 7000), png(1, 49000000, [b"\0"] * 1000)]
 
 

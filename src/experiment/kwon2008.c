@@ -319,7 +319,7 @@ const struct command experiment_kwon2008 = {
 	.name = "kwon2008",
 	.summary = "A cluster of proxy caches: one proxy before all, relays on nodes, handoff",
 	.description = "Makes a lab for each cell and takes it away again. Interrupted, it goes on "
-		       "where it was. The whole grid is 420 cells of about 25 s: three hours.",
+		       "where it was. The whole grid is 420 cells of about 35 s: four hours.",
 	.options = options,
 	.run = run,
 };

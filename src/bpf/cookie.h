@@ -3,19 +3,23 @@
  * The idea is D. J. Bernstein's (1996), carrying options in the timestamp is Linux's
  * (cookie_init_timestamp). The sequence number of the SYN-ACK is
  *
- *	client offers timestamps:  28 bits MAC | 4 bits MSS class
- *	it does not:               24 bits MAC | 4 bits window scale | 1 bit SACK | 3 bits MSS class
+ *	client offers timestamps:  8 bits tag | 20 bits MAC | 4 bits MSS class
+ *	it does not:               8 bits tag | 16 bits MAC | 4 bits window scale | 1 bit SACK |
+ *	                           3 bits MSS class
  *
  * and with timestamps the low five bits of the SYN-ACK's TSval are 1 bit SACK | 4 bits window scale
  * (15: none offered). The client sends them back as TSecr as long as nobody else has answered it.
  * The MAC is SipHash-2-4 over addresses, ports, a time slot, the client's initial sequence number
  * and the bits below the MAC. So only the segment that directly follows the SYN verifies: one that
  * overtakes it, and may look like a request because a client uploads one, is not taken for it.
- * Options in TSecr are outside the MAC: a client that changes them fools only itself.
+ * Options in TSecr are outside the MAC: a client that changes them fools only itself. The tag is a
+ * MAC over the same without the client's number. It tells of a segment further on, behind who knows
+ * how much that was lost, whether the client can have got nothing but the SYN-ACK so far
+ * (cookie_tagged); what it got since looks so once in 2^7.
  *
- * The number of the front that made it is added to the MAC (COOKIE_FRONT). Whoever checks it sees
- * by how much the MAC is off, which costs nothing, and knows whether it has sent this SYN-ACK
- * itself; for N fronts a guess is right N times as often.
+ * The number of the front that made it is in the MAC's lowest bits, by exclusive or (COOKIE_FRONT).
+ * Whoever checks it sees which number is missing, which costs nothing, and knows whether it has
+ * sent this SYN-ACK itself; for N fronts a guess is right N times as often.
  *
  * A slot is 256 s long, and this one's and the last one's cookies are good: a cookie lives 256 to
  * 512 seconds. For COOKIE_SKEW_S at a slot's end the next one's are good too, for fronts whose
@@ -37,7 +41,7 @@
 #define COOKIE_TS_MASK	   ((1u << COOKIE_TS_BITS) - 1)
 #define COOKIE_WSCALE_NONE 15
 
-/* What a front adds to its cookies; bits of the MAC in both forms. */
+/* What a front puts into its cookies; bits of the MAC in both forms. */
 #define COOKIE_FRONT_SHIFT   8
 #define COOKIE_FRONT(number) ((__u32)(number) << COOKIE_FRONT_SHIFT)
 
@@ -89,25 +93,50 @@ INLINE __u64 cookie_slot(__u64 now_ns)
 	return now_ns / (COOKIE_SLOT_S * 1000000000ull);
 }
 
-/* The 32 bits of which a cookie takes the upper 24 or 28. `data` is what stands below. */
-SUBPROGRAM __u32 cookie_mac(const struct flow_key *flow, const struct siphash_key *key, __u32 slot,
-			    __u32 isn, __u32 data)
+/* What a tag and a MAC have in common. */
+INLINE void cookie_hash(struct siphash *s, const struct flow_key *flow,
+			const struct siphash_key *key, __u32 slot)
+{
+	__u64 ports = (__u64)flow->client_port << 16 | flow->vip_port;
+
+	siphash_start(s, key);
+	siphash_word(s, (__u64)flow->client.words[3] << 32 | flow->vip.words[3]);
+	if (!address_is_ipv4(&flow->client)) {
+		siphash_word(s, (__u64)flow->client.words[0] << 32 | flow->client.words[1]);
+		siphash_word(s, (__u64)flow->client.words[2] << 32 | flow->vip.words[2]);
+		siphash_word(s, (__u64)flow->vip.words[0] << 32 | flow->vip.words[1]);
+	}
+	siphash_word(s, (__u64)slot << 32 | ports);
+}
+
+/* A cookie's upper 8 bits, in place. */
+#define COOKIE_TAG_MASK 0xff000000u
+
+/* Their value. `data` is what stands below the MAC. */
+SUBPROGRAM __u32 cookie_tag(const struct flow_key *flow, const struct siphash_key *key, __u32 slot,
+			    __u32 data)
 {
 	struct siphash s;
-	__u64 ports;
 
 	if (!flow || !key)
 		return 0;
-	ports = (__u64)flow->client_port << 16 | flow->vip_port;
-	siphash_start(&s, key);
-	siphash_word(&s, (__u64)flow->client.words[3] << 32 | flow->vip.words[3]);
-	if (!address_is_ipv4(&flow->client)) {
-		siphash_word(&s, (__u64)flow->client.words[0] << 32 | flow->client.words[1]);
-		siphash_word(&s, (__u64)flow->client.words[2] << 32 | flow->vip.words[2]);
-		siphash_word(&s, (__u64)flow->vip.words[0] << 32 | flow->vip.words[1]);
-	}
-	siphash_word(&s, (__u64)slot << 32 | ports);
-	return siphash_end(&s, (__u64)isn << 16 | data, 6) >> 32;
+	cookie_hash(&s, flow, key, slot);
+	return siphash_end(&s, data, 2) >> 32 & COOKIE_TAG_MASK;
+}
+
+/* The 32 bits of which a cookie takes the upper 24 or 28, its tag in front. `data` is what stands
+ * below. */
+SUBPROGRAM __u32 cookie_mac(const struct flow_key *flow, const struct siphash_key *key, __u32 slot,
+			    __u32 isn, __u32 data)
+{
+	struct siphash s, tagged;
+
+	if (!flow || !key)
+		return 0;
+	cookie_hash(&s, flow, key, slot);
+	tagged = s;
+	return (siphash_end(&s, (__u64)isn << 16 | data, 6) >> 32 & ~COOKIE_TAG_MASK) |
+	       (siphash_end(&tagged, data, 2) >> 32 & COOKIE_TAG_MASK);
 }
 
 /* The bits below the MAC for these options. Bit 8 says which of the two forms it is, to the MAC. */
@@ -164,12 +193,36 @@ INLINE __u32 cookie_tsval_again(__u32 tsecr, __u32 now_ms)
 	return (__s32)(tsval - now_ms) > 0 ? tsval - (1u << COOKIE_TS_BITS) : tsval;
 }
 
-/* 1 + the number of the front that added it to the cookie whose MAC would be `mac`; 0: none of
- * `fronts` did. */
-INLINE int cookie_front(__u32 cookie, __u32 mac, __u32 data, __u32 fronts)
+/* What stands below the MAC of a cookie that came back with timestamps, or without. */
+INLINE __u32 cookie_data_in(__u32 cookie, int timestamps)
 {
-	__u32 off = cookie - cookie_join(mac, data);
+	return timestamps ? (cookie & 0xf) | COOKIE_DATA_TIMESTAMPS : cookie & 0xff;
+}
 
+/* What has to be put into this cluster's cookie to make the lower 32 bits of `formed`: of a good
+ * one its front's number. The upper 32 bits of `formed` are not 0 if it came back with timestamps.
+ * Most that are not good show it by their tag already. */
+SUBPROGRAM __u32 cookie_off(const struct flow_key *flow, const struct siphash_key *key, __u32 slot,
+			    __u32 isn, __u64 formed)
+{
+	__u32 cookie = formed, data = cookie_data_in(cookie, formed >> 32);
+	struct siphash s, tagged;
+	__u32 off;
+
+	if (!flow || !key)
+		return COOKIE_TAG_MASK;
+	cookie_hash(&s, flow, key, slot);
+	tagged = s;
+	off = (cookie ^ siphash_end(&tagged, data, 2) >> 32) & COOKIE_TAG_MASK;
+	if (off)
+		return off;
+	return (cookie ^ cookie_join(siphash_end(&s, (__u64)isn << 16 | data, 6) >> 32, data)) &
+	       ~COOKIE_TAG_MASK;
+}
+
+/* 1 + the number of the front whose cookie is off by so much (cookie_off); 0: none of `fronts`. */
+INLINE int cookie_front(__u32 off, __u32 fronts)
+{
 	return off & ((1u << COOKIE_FRONT_SHIFT) - 1) || off >> COOKIE_FRONT_SHIFT >= fronts
 		       ? 0
 		       : 1 + (off >> COOKIE_FRONT_SHIFT);
@@ -185,8 +238,7 @@ INLINE int cookie_check(const struct flow_key *flow, __u32 isn, __u32 cookie,
 			struct tcp_options *out)
 {
 	int timestamps = !!(seen->seen & TCP_OPTION_TIMESTAMPS);
-	__u32 mask = timestamps ? 0xf : 0xff;
-	__u32 data = (cookie & mask) | (timestamps ? COOKIE_DATA_TIMESTAMPS : 0);
+	__u64 formed = (__u64)timestamps << 32 | cookie;
 	__u64 slot = cookie_slot(now_ns);
 	__u64 ahead = cookie_slot(now_ns + COOKIE_SKEW_S * 1000000000ull);
 	__u32 wscale;
@@ -197,13 +249,11 @@ INLINE int cookie_check(const struct flow_key *flow, __u32 isn, __u32 cookie,
 
 		if (i && key_count < 2)
 			break;
-		good = cookie_front(cookie, cookie_mac(flow, key, slot, isn, data), data, fronts);
+		good = cookie_front(cookie_off(flow, key, slot, isn, formed), fronts);
 		if (!good)
-			good = cookie_front(cookie, cookie_mac(flow, key, slot - 1, isn, data),
-					    data, fronts);
+			good = cookie_front(cookie_off(flow, key, slot - 1, isn, formed), fronts);
 		if (!good && ahead != slot)
-			good = cookie_front(cookie, cookie_mac(flow, key, ahead, isn, data), data,
-					    fronts);
+			good = cookie_front(cookie_off(flow, key, ahead, isn, formed), fronts);
 	}
 	if (!good)
 		return 0;
@@ -225,6 +275,26 @@ INLINE int cookie_check(const struct flow_key *flow, __u32 isn, __u32 cookie,
 		out->seen |= TCP_OPTION_WSCALE;
 	}
 	return good;
+}
+
+/* Can `cookie` be one that this cluster made in answer to some SYN of this flow's? As cookie_check,
+ * but for the client's initial sequence number, which isn't known. */
+INLINE int cookie_tagged(const struct flow_key *flow, __u32 cookie, const struct tcp_options *seen,
+			 const struct siphash_key keys[2], __u32 epoch, __u32 key_count,
+			 __u64 now_ns)
+{
+	__u32 data = cookie_data_in(cookie, seen->seen & TCP_OPTION_TIMESTAMPS);
+	__u32 slot = cookie_slot(now_ns + COOKIE_SKEW_S * 1000000000ull);
+	__u32 slots = slot == (__u32)cookie_slot(now_ns) ? 2 : 3;
+
+	for (__u32 i = 0; i < 2 && i < key_count; i++) {
+		const struct siphash_key *key = &keys[(epoch + i) & 1];
+
+		for (__u32 age = 0; age < 3 && age < slots; age++)
+			if (!((cookie ^ cookie_tag(flow, key, slot - age, data)) & COOKIE_TAG_MASK))
+				return 1;
+	}
+	return 0;
 }
 
 #endif

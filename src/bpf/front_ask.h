@@ -6,10 +6,10 @@
  * the next node: nothing is kept here but whose turn it is. The holder delivers the segment and
  * answers CONFIRM, of which the entry is made. Who let go of the flow at this very segment says so;
  * if nobody else has it (the RETURN was lost with the front), it is asked to return it again. When
- * nobody knows anything, a connection's first data begins it, any other data gets the RST that a
- * host without a socket would send, and a bare acknowledgement nothing. A node that doesn't answer
- * ends the round: the client's next segment begins another one, elsewhere, until the node answers
- * or counts as down.
+ * nobody knows anything, a connection's first data begins it, and any other segment gets the RST
+ * that a host without a socket would send; but not a bare acknowledgement of what can be a SYN-ACK
+ * of ours. A node that doesn't answer ends the round: the client's next segment begins another one,
+ * elsewhere, until the node answers or counts as down.
  */
 #ifndef BATON_BPF_FRONT_ASK_H
 #define BATON_BPF_FRONT_ASK_H
@@ -209,9 +209,10 @@ SUBPROGRAM int ask_on(struct xdp_md *ctx, __u32 at)
 	case -1:
 		/* The first data may be lost, or be on its way still, behind an acknowledgement
 		 * of the SYN-ACK's second coming. */
-		action = work->segment.length || work->segment.flags & TCP_FIN
-				 ? answer_reset(ctx, work)
-				 : XDP_DROP;
+		action =
+			!work->segment.length && !(work->segment.flags & TCP_FIN) && syn_may_begin()
+				? XDP_DROP
+				: answer_reset(ctx, work);
 	}
 	if (action == XDP_TX && question->ifindex && question->ifindex != ctx->ingress_ifindex)
 		return bpf_redirect(question->ifindex, 0);

@@ -69,7 +69,7 @@ SUBPROGRAM int syn_answer(struct xdp_md *ctx)
 	now = frame_now(work, here);
 	answer->seq =
 		cookie_make(&work->segment.key, &work->seen, work->segment.seq, mss,
-			    (const struct siphash_key *)here->cookie_keys[here->epoch & 1], now) +
+			    (const struct siphash_key *)here->cookie_keys[here->epoch & 1], now) ^
 		COOKIE_FRONT(here->self & (FRONTS_MAX - 1));
 	answer->ack = work->segment.seq + 1;
 	answer->flags = TCP_SYN | TCP_ACK;
@@ -121,6 +121,20 @@ SUBPROGRAM int syn_began(__u32 isn, __u32 cookie, __u32 lives)
 			     here->key_count, here->front_count ?: 1, now, &work->offered);
 	work->made_by = began - 1;
 	return began;
+}
+
+/* 1 if the client whose segment is in hand may have got nothing of the connection but the SYN-ACK:
+ * its first data is still to come, or to come again. work->seen has been read. */
+SUBPROGRAM int syn_may_begin(void)
+{
+	struct front_work *work = work_area();
+	struct cluster *here = cluster_here();
+
+	if (!work || !here)
+		return 0;
+	return cookie_tagged(&work->segment.key, work->segment.ack - 1, &work->seen,
+			     (const struct siphash_key *)here->cookie_keys, here->epoch,
+			     here->key_count, cluster_now(here));
 }
 
 enum {

@@ -98,17 +98,60 @@ static void nobody_has_it(void **state)
 }
 
 /* The client's first data was lost, and its SYN-ACK came twice. */
-static void a_bare_acknowledgement_resets_nothing(void **state)
+static void its_first_data_is_to_come(void **state)
 {
-	struct client client = stranger(50020);
-	struct frame segment, in, out;
-
 	(void)state;
-	client.seq += sizeof(GET) - 1;
-	client_segment(&client, ACK, NULL, &segment);
-	nobody(&segment, &in);
-	assert_int_equal(front_run(&in, &out), XDP_DROP);
-	assert_unknown(&client);
+	for (int form = 0; form < 4; form++) {
+		struct client client = CLIENT;
+		struct frame segment, in, out;
+
+		client.six = form & 1;
+		client.timestamps = !(form & 2);
+		client.port += form;
+		client_connect(&client, NULL);
+		client.seq += sizeof(GET) - 1;
+		client_segment(&client, ACK, NULL, &segment);
+		nobody(&segment, &in);
+		assert_int_equal(front_run(&in, &out), XDP_DROP);
+		assert_unknown(&client);
+	}
+}
+
+/* 1 if by chance the client's acknowledgement looks like a SYN-ACK's now, or could soon. */
+static int looks_new(const struct client *client)
+{
+	struct tcp_options seen = {.seen = client->timestamps ? TCP_OPTION_TIMESTAMPS : 0};
+	struct siphash_key keys[2];
+	struct flow_key key = client_key(client);
+
+	memcpy(keys, cluster_now_is.cookie_keys, sizeof(keys));
+	for (int slot = 0; slot < 2; slot++)
+		if (cookie_tagged(&key, client->ack - 1, &seen, keys, 0, 1,
+				  cluster_ns() + slot * COOKIE_SLOT_S * 1000000000ull))
+			return 1;
+	return 0;
+}
+
+/* It has got something, and says nothing but that: who sent it is gone, with the front. */
+static void in_the_middle_of_a_download(void **state)
+{
+	(void)state;
+	for (int form = 0; form < 4; form++) {
+		struct client client = stranger(50030 + form);
+		struct frame segment, in, out;
+		struct tcp_segment reset;
+
+		client.six = form & 1;
+		client.timestamps = !(form & 2);
+		while (looks_new(&client))
+			client.ack += 1 << 24;
+		client_segment(&client, ACK, NULL, &segment);
+		nobody(&segment, &in);
+		assert_int_equal(front_run(&in, &out), XDP_TX);
+		run_read_tcp(&out, &reset);
+		assert_int_equal(reset.flags, RST);
+		assert_int_equal(reset.seq, client.ack);
+	}
 }
 
 static void first_data_older_than_the_table(void **state)
@@ -249,7 +292,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(the_holder_is_found, young),
 		cmocka_unit_test_setup(nobody_has_it, young),
-		cmocka_unit_test_setup(a_bare_acknowledgement_resets_nothing, young),
+		cmocka_unit_test_setup(its_first_data_is_to_come, young),
+		cmocka_unit_test_setup(in_the_middle_of_a_download, young),
 		cmocka_unit_test_setup(first_data_older_than_the_table, young),
 		cmocka_unit_test_setup(a_lost_return, young),
 		cmocka_unit_test_setup(not_for_everybody, young),

@@ -124,7 +124,7 @@ static void life(void **state)
 	}
 }
 
-/* Guesses are right as seldom as 24 bits of MAC and two slots promise: 2^-23. */
+/* Guesses are right as seldom as 24 bits of tag and MAC and two slots promise: 2^-23. */
 static void guesses(void **state)
 {
 	struct random_state random;
@@ -162,7 +162,7 @@ static void classes(void **state)
 	}
 }
 
-/* Each front adds its number, and any of them sees whose a cookie is. */
+/* Each front puts its number in, and any of them sees whose a cookie is. */
 static void whose(void **state)
 {
 	struct tcp_options none = {0}, out;
@@ -177,7 +177,7 @@ static void whose(void **state)
 
 		now = (1000 + random_below(&random, 100000)) * S;
 		none.seen = round & 1 ? TCP_OPTION_TIMESTAMPS : 0;
-		cookie = cookie_make(&flow, &none, isn, 1460, &keys[0], now) + COOKIE_FRONT(number);
+		cookie = cookie_make(&flow, &none, isn, 1460, &keys[0], now) ^ COOKIE_FRONT(number);
 		assert_int_equal(cookie_check(&flow, isn, cookie, &none, keys, 0, 1, 8, now, &out),
 				 1 + number);
 		assert_int_equal(out.mss, 1460);
@@ -186,9 +186,38 @@ static void whose(void **state)
 	}
 }
 
+/* A cookie is known as one without the client's number for as long as it is good; other numbers
+ * pass as often as 8 bits and two slots promise, 2^-7. */
+static void tags(void **state)
+{
+	struct tcp_options none = {0};
+	struct random_state random;
+	int right = 0;
+
+	(void)state;
+	random_seed(&random, 10);
+	for (int round = 0; round < 20000; round++) {
+		struct flow_key flow = some_flow(&random, round & 2);
+		__u64 now = (1000 + random_below(&random, 100000)) * S;
+		__u32 number = random_below(&random, 16), cookie;
+
+		none.seen = round & 1 ? TCP_OPTION_TIMESTAMPS : 0;
+		cookie = cookie_make(&flow, &none, random_next(&random), 1460,
+				     &keys[round >> 2 & 1], now) ^
+			 COOKIE_FRONT(number);
+		now += random_below(&random, COOKIE_LIFE_MIN_S) * S;
+		assert_true(cookie_tagged(&flow, cookie, &none, keys, 0, 2, now));
+		assert_true(cookie_tagged(&flow, cookie, &none, keys, round >> 2 & 1, 1, now));
+		now += COOKIE_LIFE_MAX_S * S;
+		right += cookie_tagged(&flow, cookie, &none, keys, 0, 1, now);
+		right += cookie_tagged(&flow, random_next(&random), &none, keys, 0, 1, now);
+	}
+	assert_in_range(right, 40000 / 128 - 120, 40000 / 128 + 120);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(round_trip), cmocka_unit_test(whose),	 cmocka_unit_test(life),
-	cmocka_unit_test(guesses),    cmocka_unit_test(classes),
+	cmocka_unit_test(tags),	      cmocka_unit_test(guesses), cmocka_unit_test(classes),
 };
 
 UNIT_MAIN(tests)

@@ -3,8 +3,8 @@
  * The idea is D. J. Bernstein's (1996), carrying options in the timestamp is Linux's
  * (cookie_init_timestamp). The sequence number of the SYN-ACK is
  *
- *	client offers timestamps:  8 bits tag | 20 bits MAC | 4 bits MSS class
- *	it does not:               8 bits tag | 16 bits MAC | 4 bits window scale | 1 bit SACK |
+ *	client offers timestamps:  16 bits MAC | 8 bits tag | 4 bits MAC | 4 bits MSS class
+ *	it does not:               16 bits MAC | 8 bits tag | 4 bits window scale | 1 bit SACK |
  *	                           3 bits MSS class
  *
  * and with timestamps the low five bits of the SYN-ACK's TSval are 1 bit SACK | 4 bits window scale
@@ -15,11 +15,12 @@
  * Options in TSecr are outside the MAC: a client that changes them fools only itself. The tag is a
  * MAC over the same without the client's number. It tells of a segment further on, behind who knows
  * how much that was lost, whether the client can have got nothing but the SYN-ACK so far
- * (cookie_tagged); what it got since looks so once in 2^7.
+ * (cookie_tagged). It stands low, where every byte that the client gets changes it: any other
+ * number looks so once in 2^7.
  *
- * The number of the front that made it is in the MAC's lowest bits, by exclusive or (COOKIE_FRONT).
- * Whoever checks it sees which number is missing, which costs nothing, and knows whether it has
- * sent this SYN-ACK itself; for N fronts a guess is right N times as often.
+ * The number of the front that made it is in the lowest bits of the MAC's upper part, by exclusive
+ * or (COOKIE_FRONT). Whoever checks it sees which number is missing, which costs nothing, and knows
+ * whether it has sent this SYN-ACK itself; for N fronts a guess is right N times as often.
  *
  * A slot is 256 s long, and this one's and the last one's cookies are good: a cookie lives 256 to
  * 512 seconds. For COOKIE_SKEW_S at a slot's end the next one's are good too, for fronts whose
@@ -42,7 +43,7 @@
 #define COOKIE_WSCALE_NONE 15
 
 /* What a front puts into its cookies; bits of the MAC in both forms. */
-#define COOKIE_FRONT_SHIFT   8
+#define COOKIE_FRONT_SHIFT   16
 #define COOKIE_FRONT(number) ((__u32)(number) << COOKIE_FRONT_SHIFT)
 
 /* MSS values that a cookie can carry, ascending: a client's is rounded down to one. 536 and 1220
@@ -109,8 +110,8 @@ INLINE void cookie_hash(struct siphash *s, const struct flow_key *flow,
 	siphash_word(s, (__u64)slot << 32 | ports);
 }
 
-/* A cookie's upper 8 bits, in place. */
-#define COOKIE_TAG_MASK 0xff000000u
+/* Where the tag stands. */
+#define COOKIE_TAG_MASK 0xff00u
 
 /* Their value. `data` is what stands below the MAC. */
 SUBPROGRAM __u32 cookie_tag(const struct flow_key *flow, const struct siphash_key *key, __u32 slot,
@@ -124,7 +125,7 @@ SUBPROGRAM __u32 cookie_tag(const struct flow_key *flow, const struct siphash_ke
 	return siphash_end(&s, data, 2) >> 32 & COOKIE_TAG_MASK;
 }
 
-/* The 32 bits of which a cookie takes the upper 24 or 28, its tag in front. `data` is what stands
+/* The 32 bits of which a cookie takes the upper 24 or 28, its tag among them. `data` is what stands
  * below. */
 SUBPROGRAM __u32 cookie_mac(const struct flow_key *flow, const struct siphash_key *key, __u32 slot,
 			    __u32 isn, __u32 data)

@@ -8,8 +8,9 @@
  * if nobody else has it (the RETURN was lost with the front), it is asked to return it again. When
  * nobody knows anything, a connection's first data begins it, and any other segment gets the RST
  * that a host without a socket would send; but not a bare acknowledgement of what can be a SYN-ACK
- * of ours. A node that doesn't answer ends the round: the client's next segment begins another one,
- * elsewhere, until the node answers or counts as down.
+ * of ours. A node that doesn't answer, or can't be asked since its MAC isn't known yet, ends the
+ * round: the client's next segment begins another one, elsewhere, until the node answers or counts
+ * as down.
  */
 #ifndef BATON_BPF_FRONT_ASK_H
 #define BATON_BPF_FRONT_ASK_H
@@ -61,10 +62,13 @@ INLINE __u32 ask_next(struct front_work *work, const struct cluster *here)
 		at = at >= most ? 1 : at + 1;
 		id = at;
 		node = node_entry(id);
-		if (node && node_serves(node) && node->reachable) {
+		if (!node || !node_serves(node))
+			continue;
+		if (node->reachable) {
 			found = id;
 			break;
 		}
+		question->skipped = 1;
 	}
 	question->at = found;
 	question->passed = passed;
@@ -120,6 +124,10 @@ SUBPROGRAM int ask_begin(struct xdp_md *ctx)
 	question->at = bpf_get_prandom_u32() % ((here->node_most & 0xffff) + 1);
 	node = ask_next(work, here);
 	count(FRONT_COUNT_ASKED);
+	if (!node && question->skipped) {
+		count(FRONT_COUNT_UNREACHABLE);
+		return XDP_DROP;
+	}
 	if (!node) {
 		count(FRONT_COUNT_NO_NODE);
 		return answer_reset(ctx, work);
@@ -192,6 +200,11 @@ SUBPROGRAM int ask_on(struct xdp_md *ctx, __u32 at)
 		question->at = question->left_node;
 		bpf_map_update_elem(&asked, &work->segment.key, question, BPF_ANY);
 		return ask_send(ctx, work, question->left_node, BATON_FLAG_REPEAT);
+	}
+	if (question->skipped) {
+		count(FRONT_COUNT_UNREACHABLE);
+		bpf_map_delete_elem(&asked, &work->segment.key);
+		return XDP_DROP;
 	}
 	count(FRONT_COUNT_ASKED_NOBODY);
 	bpf_map_delete_elem(&asked, &work->segment.key);

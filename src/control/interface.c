@@ -31,3 +31,19 @@ int interface_find(const char *name, int *index, unsigned char mac[6])
 	close(fd);
 	return error;
 }
+
+bool interface_running(const char *name)
+{
+	struct ifreq request = {0};
+	bool running = true;
+	int fd;
+
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return true;
+	if (!ioctl(fd, SIOCGIFFLAGS, &request))
+		running = request.ifr_flags & IFF_RUNNING;
+	close(fd);
+	return running;
+}

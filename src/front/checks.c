@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/fail.h"
+#include "control/interface.h"
 #include "front/health.h"
 
 #include <stdlib.h>
@@ -24,6 +25,7 @@ struct checks {
 	struct front *front;
 	struct entry *first;
 	uv_timer_t ramp;
+	uint64_t cut; /* clock_now() when the front's own cable was last seen to be out; 0: never */
 	uint64_t stepped[CONFIG_SERVICES]; /* clock_now() of the last step of slow start */
 };
 
@@ -52,6 +54,22 @@ static void on_changed(enum health_state state, const char *why, void *owner, ui
 	front_changed(checks->front);
 	if (before != NODE_DOWN && registry_node_state(registry, node) == NODE_DOWN)
 		bury(checks->front->burial, node);
+}
+
+/* A front whose own cable is out reaches nobody: that says nothing about the nodes, and their
+ * connections go on when it is back. */
+static bool on_heard(uint64_t timeout, void *owner)
+{
+	struct checks *checks = owner;
+	uint64_t now = clock_now();
+
+	if (interface_running(checks->front->config.front.interface))
+		return !checks->cut || now - checks->cut > timeout;
+	if (!checks->cut || now - checks->cut > timeout)
+		log_line(LOG_LEVEL_WARNING, "the cable of %s is out; nodes count as before",
+			 checks->front->config.front.interface);
+	checks->cut = now;
+	return false;
 }
 
 /* Slow start: members that have come back get a little more. */
@@ -118,7 +136,7 @@ static void begin(struct checks *checks, uint32_t service, uint32_t node)
 				     *entry->settings.host ? entry->settings.host
 							   : endpoint_text(&vip, host),
 				     &entry->settings, from->member[node] != MEMBER_DOWN,
-				     on_changed, checks, service, node);
+				     on_changed, on_heard, checks, service, node);
 	entry->next = checks->first;
 	checks->first = entry;
 }

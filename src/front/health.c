@@ -34,6 +34,7 @@ struct health {
 	bool up, doubt, told;
 	uint32_t same; /* results in a row that were other than `up` */
 	health_changed changed;
+	health_heard heard;
 	void *owner;
 	uint32_t service, node;
 };
@@ -45,6 +46,8 @@ static void tell(const struct health *health, enum health_state state, const cha
 
 static void result(struct health *health, bool good, const char *why)
 {
+	if (!good && !health->heard(health->settings.timeout, health->owner))
+		return;
 	snprintf(health->why, sizeof(health->why), "%s", good ? "" : why);
 	if (good == health->up) {
 		health->same = 0;
@@ -227,7 +230,7 @@ static void on_tick(uv_timer_t *timer)
 
 struct health *health_start(uv_loop_t *loop, const struct endpoint *endpoint, const char *host,
 			    const struct config_health *settings, bool up, health_changed changed,
-			    void *owner, uint32_t service, uint32_t node)
+			    health_heard heard, void *owner, uint32_t service, uint32_t node)
 {
 	struct health *health = calloc(1, sizeof(*health));
 	uint64_t interval = settings->interval / NS_PER_MS;
@@ -239,6 +242,7 @@ struct health *health_start(uv_loop_t *loop, const struct endpoint *endpoint, co
 	snprintf(health->host, sizeof(health->host), "%s", host);
 	health->up = up;
 	health->changed = changed;
+	health->heard = heard;
 	health->owner = owner;
 	health->service = service;
 	health->node = node;

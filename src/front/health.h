@@ -16,11 +16,15 @@ enum health_state { HEALTH_DOWN, HEALTH_DOUBT, HEALTH_UP };
 typedef void (*health_changed)(enum health_state state, const char *why, void *owner,
 			       uint32_t service, uint32_t node);
 
+/* Whether a bad result that took up to `timeout` ns says anything about the node: not if this host
+ * itself was cut off. */
+typedef bool (*health_heard)(uint64_t timeout, void *owner);
+
 /* Begins; the node counts as `up` until shown otherwise. `host` is what HTTP checks ask for. The
  * check keeps copies of what it is given. */
 struct health *health_start(uv_loop_t *loop, const struct endpoint *endpoint, const char *host,
 			    const struct config_health *settings, bool up, health_changed changed,
-			    void *owner, uint32_t service, uint32_t node);
+			    health_heard heard, void *owner, uint32_t service, uint32_t node);
 
 /* What the node's own daemon says against the server ("" if nothing): every check fails while it
  * says so. */

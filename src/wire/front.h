@@ -129,7 +129,8 @@ struct front_asked {
 	__u16 left_to;	       /* and to whom; 0: whom the front was to choose */
 	__u8 returning;	       /* left_node has been asked to return it once more */
 	__u8 mac[6];	       /* where the segment came from */
-	__u8 zero[3];
+	__u8 skipped;	       /* a node that serves was left out: nobody knows where it is now */
+	__u8 zero[2];
 };
 WIRE_SIZE(struct front_asked, 36);
 

@@ -52,13 +52,19 @@ static inline void front_cluster(void)
 	front_map_set(front->maps.cluster, &zero, &cluster_now_is);
 }
 
-static inline void front_node(__u32 id, enum node_state state)
+static inline void front_node_at(__u32 id, enum node_state state, bool reachable)
 {
-	struct node_entry node = {.mac = {2, 0, 0, 0, 1, id}, .state = state, .reachable = 1};
+	struct node_entry node = {
+		.mac = {2, 0, 0, 0, 1, id}, .state = state, .reachable = reachable};
 
 	node.address = run_address("10.77.0.10");
 	node.address.words[3] = htonl(0x0a4d000a + id);
 	front_map_set(front->maps.nodes, &id, &node);
+}
+
+static inline void front_node(__u32 id, enum node_state state)
+{
+	front_node_at(id, state, true);
 }
 
 static inline void front_service(const struct address *vip, struct service service)

@@ -144,7 +144,7 @@ static void in_the_middle_of_a_download(void **state)
 		client.six = form & 1;
 		client.timestamps = !(form & 2);
 		while (looks_new(&client))
-			client.ack += 1 << 24;
+			client.ack += 100;
 		client_segment(&client, ACK, NULL, &segment);
 		nobody(&segment, &in);
 		assert_int_equal(front_run(&in, &out), XDP_TX);
@@ -222,6 +222,32 @@ static void a_lost_return(void **state)
 	assert_int_equal(front_flow(&client).owner.node, next);
 }
 
+/* Its kernel doesn't know yet where a node is that may have the flow: the client tries again. */
+static void one_cannot_be_asked(void **state)
+{
+	struct client client = stranger(50040);
+	struct baton_header asked;
+	struct frame segment, in, out;
+	unsigned int node;
+
+	(void)state;
+	front_node_at(2, NODE_UP, false);
+	client_segment(&client, ACK | PSH, GET, &segment);
+	asked = question(&segment, &segment, &node);
+	answer(&asked, BATON_HAS_NOT, &segment, &in);
+	asked = question(&in, &segment, &node);
+	answer(&asked, BATON_HAS_NOT, &segment, &in);
+	assert_dropped(&in, FRONT_COUNT_UNREACHABLE);
+	/* None of them. */
+	front_node_at(1, NODE_UP, false);
+	front_node_at(3, NODE_UP, false);
+	assert_dropped(&segment, FRONT_COUNT_UNREACHABLE);
+	/* Not one that counts as down. */
+	for (__u32 id = 1; id <= NODES; id++)
+		front_node_at(id, NODE_DOWN, false);
+	assert_int_equal(front_run(&segment, &out), XDP_TX);
+}
+
 static void not_for_everybody(void **state)
 {
 	struct client client = stranger(50010);
@@ -296,6 +322,7 @@ int main(void)
 		cmocka_unit_test_setup(in_the_middle_of_a_download, young),
 		cmocka_unit_test_setup(first_data_older_than_the_table, young),
 		cmocka_unit_test_setup(a_lost_return, young),
+		cmocka_unit_test_setup(one_cannot_be_asked, young),
 		cmocka_unit_test_setup(not_for_everybody, young),
 		cmocka_unit_test_setup(answers_to_nothing, young),
 	};

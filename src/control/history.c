@@ -105,7 +105,7 @@ static void *watch(void *context)
 	struct history *history = context;
 	struct timespec next;
 
-	clock_gettime(CLOCK_REALTIME, &next);
+	clock_gettime(CLOCK_MONOTONIC, &next);
 	pthread_mutex_lock(&history->lock);
 	while (!history->over) {
 		json_t *now = NULL;
@@ -135,12 +135,17 @@ static void *watch(void *context)
 struct history *history_start(const char *cluster)
 {
 	struct history *history = calloc(1, sizeof(*history));
+	pthread_condattr_t monotonic;
 
 	if (!history)
 		return NULL;
 	snprintf(history->cluster, sizeof(history->cluster), "%s", cluster);
 	pthread_mutex_init(&history->lock, NULL);
-	pthread_cond_init(&history->ending, NULL);
+	/* A wall clock that is set must neither stop it nor make it run without a pause. */
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&history->ending, &monotonic);
+	pthread_condattr_destroy(&monotonic);
 	if (pthread_create(&history->thread, NULL, watch, history)) {
 		free(history);
 		return NULL;

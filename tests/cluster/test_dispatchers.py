@@ -133,6 +133,16 @@ def test_metrics(lab):
         assert 'baton_dispatcher_targets{dispatcher="dispatcher%d"}' % number in text
 
 
+def test_forwarded_flows_are_refused(lab):
+    """No dispatcher could see such a flow's end; without central policies they are as welcome as ever."""
+    mail = ["mail", "--address", VIP, "--port", "25", "--protocol", "tcp", "--policy"]
+    refused = lab.baton("service", "add", *mail, lab.policy, check=False)
+    assert refused.returncode == 1
+    assert "policy: '%s' is for http and tls where there are 'dispatchers'" % lab.policy in refused.stderr
+    lab.baton("service", "add", *mail, "wlc")
+    lab.baton("service", "del", "mail")
+
+
 def test_decay_reaches_every_host(lab):
     if lab.policy != "ds":
         pytest.skip("of ds")

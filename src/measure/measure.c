@@ -90,19 +90,38 @@ static int read_plan(const char *path, struct plan *plan)
 	return error;
 }
 
-/* Keeps the plan beside its results: a report needs it, and another plan must not be mixed in. */
-static int keep_plan(const char *path, const char *folder)
+/* Keeps the plan beside its results: a report needs it. Results of a plan that measured something
+ * else under the same names are not mixed in. */
+static int keep_plan(const char *path, const struct plan *plan, const char *folder)
 {
-	struct buffer text = BUFFER_EMPTY;
+	struct buffer text = BUFFER_EMPTY, ignored = BUFFER_EMPTY;
+	struct plan *old = calloc(1, sizeof(*old));
+	const char *conflict = NULL;
 	char copy[PATH_MAX];
 	int error;
 
+	if (!old)
+		return failed("measure: out of memory");
 	snprintf(copy, sizeof(copy), "%s/plan.yaml", folder);
-	error = buffer_read_file(&text, path, 1 << 20);
-	if (!error)
-		error = file_write_whole(copy, text.data, text.length, 0644);
+	if (!buffer_read_file(&text, copy, 1 << 20) &&
+	    plan_parse(old, copy, text.data, text.length, &ignored))
+		conflict = plan_conflict(old, plan);
+	buffer_clear(&text);
+	if (conflict) {
+		error = misused("measure: %s has results of a plan with another '%s'; name another "
+				"folder by --output",
+				folder, conflict);
+	} else {
+		error = buffer_read_file(&text, path, 1 << 20);
+		if (!error)
+			error = file_write_whole(copy, text.data, text.length, 0644);
+		if (error)
+			error = failed_errno(error, "measure: can't write %s", copy);
+	}
+	buffer_release(&ignored);
 	buffer_release(&text);
-	return error ? failed_errno(error, "measure: can't write %s", copy) : 0;
+	free(old);
+	return error;
 }
 
 static int command_run(const struct command *self, int argc, char **argv)
@@ -140,8 +159,8 @@ static int command_run(const struct command *self, int argc, char **argv)
 				       .requests = values.requests,
 				       .retry = values.retry,
 				       .quiet = values.quiet};
+	error = keep_plan(argv[first], plan, output);
 	run_shorten(plan, &options);
-	error = keep_plan(argv[first], output);
 	if (!error)
 		error = run_plan(plan, &options);
 	if (!error)

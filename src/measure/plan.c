@@ -226,6 +226,45 @@ bool plan_parse(struct plan *plan, const char *name, const char *text, size_t le
 	return !errors->length;
 }
 
+static bool same_subject(const struct plan_subject *a, const struct plan_subject *b)
+{
+	return a->kind == b->kind && a->fail == b->fail && a->mean == b->mean &&
+	       a->external == b->external && !strcmp(a->cpu, b->cpu) &&
+	       !strcmp(a->kernel, b->kernel) && !strcmp(a->initrd, b->initrd) &&
+	       !strcmp(a->command, b->command) && !strcmp(a->address, b->address) &&
+	       !strcmp(a->machine, b->machine);
+}
+
+static bool same_workload(const struct plan_workload *a, const struct plan_workload *b)
+{
+	return a->type == b->type && a->files == b->files && a->size == b->size &&
+	       a->direction == b->direction && a->count == b->count && a->time == b->time &&
+	       a->omit == b->omit;
+}
+
+const char *plan_conflict(const struct plan *old, const struct plan *now)
+{
+	if (old->rate != now->rate)
+		return "rate";
+	if (old->host_memory != now->host_memory)
+		return "host_memory";
+	if (old->pin != now->pin)
+		return "pin";
+	if (strcmp(old->root, now->root))
+		return "root";
+	for (unsigned int i = 0; i < old->subject_count; i++)
+		for (unsigned int j = 0; j < now->subject_count; j++)
+			if (!strcmp(old->subjects[i].name, now->subjects[j].name) &&
+			    !same_subject(&old->subjects[i], &now->subjects[j]))
+				return now->subjects[j].name;
+	for (unsigned int i = 0; i < old->workload_count; i++)
+		for (unsigned int j = 0; j < now->workload_count; j++)
+			if (!strcmp(old->workloads[i].name, now->workloads[j].name) &&
+			    !same_workload(&old->workloads[i], &now->workloads[j]))
+				return now->workloads[j].name;
+	return NULL;
+}
+
 uint64_t plan_repetitions(const struct plan *plan)
 {
 	uint64_t repeats = 0;

@@ -99,6 +99,11 @@ char *plan_word(const char *names, int index, char *text);
 bool plan_parse(struct plan *plan, const char *name, const char *text, size_t length,
 		struct buffer *errors);
 
+/* What of `now` measures something else than `old` did under the same name, so that their results
+ * don't belong together: the rate, a subject's or workload's name. NULL: nothing. More of anything,
+ * repeats, rounds, time-outs and weights may differ. */
+const char *plan_conflict(const struct plan *old, const struct plan *now);
+
 /* Every repetition that the plan asks for, warm-up left out. */
 uint64_t plan_repetitions(const struct plan *plan);
 

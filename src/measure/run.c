@@ -312,6 +312,27 @@ static unsigned long repetitions_left(struct run *run)
 	return left;
 }
 
+/* Web repetitions of another number of requests, which --requests shortened, are another thing. */
+static int check_requests(const struct run *run)
+{
+	for (size_t i = 0; i < run->rows.count; i++) {
+		const struct row *row = &run->rows.list[i];
+
+		for (unsigned int w = 0; w < run->plan->workload_count; w++) {
+			const struct plan_workload *work = &run->plan->workloads[w];
+
+			if (work->type == WEB && row->status == STATUS_OK &&
+			    !strcmp(row->work_unit, "request") &&
+			    !strcmp(row->workload, work->name) && row->work != (double)work->count)
+				return misused("measure: %s has repetitions of %.0f requests, not "
+					       "%lu; go on with the same --requests, or name "
+					       "another folder by --output",
+					       run->options->output, row->work, work->count);
+		}
+	}
+	return 0;
+}
+
 int run_plan(const struct plan *plan, const struct run_options *options)
 {
 	struct run *run = calloc(1, sizeof(*run));
@@ -336,6 +357,9 @@ int run_plan(const struct plan *plan, const struct run_options *options)
 	for (size_t i = 0; i < run->rows.count; i++)
 		if (run->rows.list[i].order > run->order)
 			run->order = run->rows.list[i].order;
+	error = check_requests(run);
+	if (error)
+		goto free_run;
 	run->total = repetitions_left(run);
 	if (!run->total)
 		goto free_run;

@@ -82,6 +82,11 @@ def test_a_run_goes_on_where_it_ended(tmp_path):
     assert [row["subject"] for row in kept] != sorted(row["subject"] for row in kept)
     measure(tmp_path, FAKE, "--quiet")
     assert rows(tmp_path) == after
+    # More repetitions go on; what was measured otherwise does not belong to it.
+    done = measure(tmp_path, FAKE.replace("mean: 1ms", "mean: 4ms"), "--quiet", check=False)
+    assert done.returncode == 2 and "another 'other'" in done.stderr
+    measure(tmp_path, FAKE.replace("repeats: 6", "repeats: 7"), "--quiet")
+    assert len(rows(tmp_path)) > len(after)
 
 
 def test_containers_are_measured_from_both_sides(tmp_path):

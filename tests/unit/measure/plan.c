@@ -84,9 +84,45 @@ static void errors(void **state)
 	}
 }
 
+/* More of the same goes on; another thing under the same name does not. */
+static void conflicts(void **state)
+{
+	static const char first[] = "rate: 1g\nsubjects: [{kind: uml}]\nworkloads: [{type: web}]\n";
+	static const struct {
+		const char *text, *conflict;
+	} rows[] = {
+		{first, NULL},
+		{"rate: 1g\nrounds: 3\nseed: 9\nsubjects: [{kind: uml}, {kind: namespace}]\n"
+		 "workloads: [{type: web, repeats: 9}, {type: connect}]\nmemory: [512Mi]\n",
+		 NULL},
+		{"subjects: [{kind: uml}]\nworkloads: [{type: web}]\n", "rate"},
+		{"rate: 1g\npin: true\nsubjects: [{kind: uml}]\nworkloads: [{type: web}]\n", "pin"},
+		{"rate: 1g\nsubjects: [{kind: qemu-tcg, name: uml}]\nworkloads: [{type: web}]\n",
+		 "uml"},
+		{"rate: 1g\nsubjects: [{kind: uml}]\nworkloads: [{type: web, count: 7}]\n", "web"},
+	};
+	struct buffer errors = BUFFER_EMPTY;
+	struct plan old, now;
+
+	(void)state;
+	assert_true(parse(&old, first, &errors));
+	for (unsigned int i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *conflict;
+
+		assert_true(parse(&now, rows[i].text, &errors));
+		conflict = plan_conflict(&old, &now);
+		if (!rows[i].conflict)
+			assert_null(conflict);
+		else
+			assert_string_equal(conflict, rows[i].conflict);
+	}
+	buffer_release(&errors);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(whole), cmocka_unit_test(errors)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(whole), cmocka_unit_test(errors),
+					   cmocka_unit_test(conflicts)};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);

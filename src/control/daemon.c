@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/fail.h"
+#include "control/interface.h"
 #include "control/kernel.h"
 #include "control/paths.h"
 
@@ -87,6 +88,17 @@ void daemon_signals(uv_loop_t *loop, uv_signal_t *terminate, uv_signal_t *interr
 	interrupt->data = owner;
 	uv_signal_start_oneshot(terminate, end, SIGTERM);
 	uv_signal_start_oneshot(interrupt, end, SIGINT);
+}
+
+int daemon_interface(const char *interface, const char *host, int *index, unsigned char mac[6])
+{
+	int error = interface_find(interface, index, mac);
+
+	if (error == -ENODEV || error == -EAFNOSUPPORT)
+		return failed("no Ethernet device '%s' here; is this host '%s', and is its "
+			      "'interface' right in the configuration?",
+			      interface, host);
+	return error ? failed_errno(error, "looking for the device '%s'", interface) : 0;
 }
 
 int64_t daemon_clock_offset(void)

@@ -13,6 +13,10 @@ int daemon_configuration(const char *file, struct config_keys *keys, struct conf
 /* Makes the run directory of the cluster. Returns 0, or the exit code behind a message. */
 int daemon_directory(const struct config *config);
 
+/* The device that the configuration names for host `host`: index and MAC. Returns 0, or the exit
+ * code behind a message. */
+int daemon_interface(const char *interface, const char *host, int *index, unsigned char mac[6]);
+
 /* "node-NAME"; the text lives until the next call. */
 const char *daemon_host(const char *prefix, const char *name);
 

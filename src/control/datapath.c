@@ -140,6 +140,7 @@ struct datapath *datapath_new(struct bpf_object *object)
 	struct datapath *datapath = calloc(1, sizeof(*datapath));
 	struct service_key key, *previous = NULL;
 	uint32_t zero = 0;
+	int error;
 
 	if (!datapath)
 		out_of_memory();
@@ -153,9 +154,13 @@ struct datapath *datapath_new(struct bpf_object *object)
 	datapath->rule_sets = map_named(object, "rule_sets");
 	if (datapath->rules < 0 || datapath->rule_sets < 0 || datapath->services < 0 ||
 	    datapath->dispatchers < 0 || datapath->nodes < 0 || datapath->cluster_fd < 0 ||
-	    bpf_map_lookup_elem(datapath->cluster_fd, &zero, &datapath->cluster) ||
-	    map_world(datapath, object))
+	    bpf_map_lookup_elem(datapath->cluster_fd, &zero, &datapath->cluster))
 		goto missing;
+	error = map_world(datapath, object);
+	if (error) {
+		errno = -error;
+		goto missing;
+	}
 	datapath->was_ready = datapath->cluster.ready;
 	for (uint32_t id = 0; id < NODES_MAX; id++)
 		if (bpf_map_lookup_elem(datapath->nodes, &id, &datapath->written[id]))

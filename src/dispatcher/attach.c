@@ -40,8 +40,9 @@ int dispatcher_attach(struct dispatcher *dispatcher, char why[512])
 	}
 	dispatcher->datapath = datapath_new(dispatcher->object);
 	if (!dispatcher->datapath) {
-		snprintf(why, 512, "the program lacks a map");
-		return -ENOENT;
+		error = -errno;
+		snprintf(why, 512, "the program's maps can't be read: %s", strerror(-error));
+		return error;
 	}
 	/* Until the maps are filled the program passes everything. */
 	return xdp_attach(bpf_program__fd(skeleton->progs.dispatcher), dispatcher->self.interface,

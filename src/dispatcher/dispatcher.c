@@ -4,7 +4,6 @@
 
 #include "base/fail.h"
 #include "control/daemon.h"
-#include "control/interface.h"
 #include "control/kernel.h"
 #include "control/target_clock.h"
 #include "wire/header.h"
@@ -124,10 +123,10 @@ static int run(struct dispatcher *dispatcher)
 	char path[PATH_ROOM], why[512], text[ENDPOINT_TEXT];
 	int error;
 
-	if (interface_find(dispatcher->self.interface, &dispatcher->ifindex, dispatcher->mac))
-		return failed("no Ethernet device '%s' here; is this host '%s', and is its "
-			      "'interface' right in the configuration?",
-			      dispatcher->self.interface, dispatcher->name);
+	error = daemon_interface(dispatcher->self.interface, dispatcher->name, &dispatcher->ifindex,
+				 dispatcher->mac);
+	if (error)
+		return error;
 	error = daemon_directory(&dispatcher->config);
 	if (error)
 		return error;

@@ -45,8 +45,9 @@ int front_attach(struct front *front, char why[512])
 	}
 	front->datapath = datapath_new(front->object);
 	if (!front->datapath) {
-		snprintf(why, 512, "the program lacks a map");
-		return -ENOENT;
+		error = -errno;
+		snprintf(why, 512, "the program's maps can't be read: %s", strerror(-error));
+		return error;
 	}
 	/* Until the maps are filled the program passes everything. */
 	return xdp_attach(bpf_program__fd(bpf_object__find_program_by_name(front->object, "front")),

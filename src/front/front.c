@@ -4,7 +4,6 @@
 #include "base/clock.h"
 #include "base/fail.h"
 #include "control/daemon.h"
-#include "control/interface.h"
 #include "control/kernel.h"
 #include "control/state.h"
 #include "control/target_clock.h"
@@ -262,10 +261,10 @@ static int run(struct front *front)
 	int error;
 
 	front->started = clock_now();
-	if (interface_find(front->config.front.interface, &front->ifindex, front->mac))
-		return failed("no Ethernet device '%s' here; is this the front, and is its "
-			      "'interface' right in the configuration?",
-			      front->config.front.interface);
+	error = daemon_interface(front->config.front.interface, front->config.front.name,
+				 &front->ifindex, front->mac);
+	if (error)
+		return error;
 	error = daemon_directory(&front->config);
 	if (error)
 		return error;

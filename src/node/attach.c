@@ -93,8 +93,9 @@ int node_attach(struct node *node, char why[512])
 	}
 	node->datapath = datapath_new(node->object);
 	if (!node->datapath) {
-		snprintf(why, 512, "the programs lack a map");
-		return -ENOENT;
+		error = -errno;
+		snprintf(why, 512, "the programs' maps can't be read: %s", strerror(-error));
+		return error;
 	}
 	/* Until the maps are filled the programs pass everything. */
 	return attach_all(node, why);

@@ -6,7 +6,6 @@
 #include "base/fail.h"
 #include "control/commands.h"
 #include "control/daemon.h"
-#include "control/interface.h"
 #include "control/kernel.h"
 #include "control/target_clock.h"
 
@@ -122,10 +121,9 @@ static int run(struct node *node)
 	char path[PATH_ROOM], why[512];
 	int error;
 
-	if (interface_find(node->self.interface, &node->ifindex, node->mac))
-		return failed("no Ethernet device '%s' here; is this host '%s', and is its "
-			      "'interface' right in the configuration?",
-			      node->self.interface, node->name);
+	error = daemon_interface(node->self.interface, node->name, &node->ifindex, node->mac);
+	if (error)
+		return error;
 	error = daemon_directory(&node->config);
 	if (error)
 		return error;

@@ -6,15 +6,20 @@ import glob
 import os
 import shutil
 import signal
+import socket
 import subprocess
 
 import pytest
 
-from labs import BATON, ROOT, Lab, until
+from labs import BATON, PATIENCE, ROOT, Lab, until
 
 SHIM = os.path.join(ROOT, "tests/fault/fail_nth.c")
-# Which of the calls fail, by kind: loading the front takes some 180 bpf() calls, filling its maps 4,000 more.
-CALLS = [("bpf", at) for at in (1, 75, 125, 170, 180, 1000)] + [("socket", at) for at in (1, 2, 4, 5)]
+# Which of the calls fail, by daemon and kind: loading the front takes some 180 bpf() calls, filling its maps 4,000 more.
+CALLS = [("front", "bpf", at) for at in (1, 75, 125, 170, 180, 1000)] + [("front", "socket", at) for at in (1, 2, 4, 5)]
+CALLS += [("node", "bpf", at) for at in (1, 100, 150, 300, 4260)] + [("node", "socket", at) for at in (1, 3, 4, 6)]
+# The second cluster's front and node: on which of the lab's hosts, and what their pins and sockets are called.
+HOSTS = {"front": "client", "node": "node1"}
+NAMES = {"front": "front", "node": "node-node1"}
 
 
 @pytest.fixture(name="shim", scope="module")
@@ -41,21 +46,28 @@ class Place:
         self.file = self.run_folder + "/baton.yaml"
         with open(self.file, "w") as file:
             file.write(text)
-        self.pins = os.path.join("/sys/fs/bpf/baton", self.name, "front")
 
-    def words(self, *more):
-        return [BATON, "lab", "exec", "--name", self.lab.name, "client", "--", *more]
+    def pins(self, kind):
+        return os.path.join("/sys/fs/bpf/baton", self.name, NAMES[kind])
 
-    def start(self, *prefix):
-        """Starts the front until it answers or has ended, and ends it. Returns exit code and what it said."""
-        daemon = subprocess.Popen(self.words("env", *prefix, BATON, "front", "-n", "front", "-c", self.file),
-                                  stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    def words(self, kind, *more):
+        host, name = HOSTS[kind], NAMES[kind].removeprefix("node-")
+        return [BATON, "lab", "exec", "--name", self.lab.name, host, "--", *more, BATON, kind, "-n", name, "-c", self.file]
+
+    def start(self, kind, *prefix):
+        """Starts a daemon until it answers or has ended, and ends it. Returns exit code and what it said."""
+        daemon = subprocess.Popen(self.words(kind, "env", *prefix), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                  text=True)
 
         def settled():
             if daemon.poll() is not None:
                 return True
-            done = subprocess.run([BATON, "status", "--name", self.name], capture_output=True)
-            return done.returncode == 0
+            with socket.socket(socket.AF_UNIX) as control, contextlib.suppress(OSError):
+                control.settimeout(PATIENCE)
+                control.connect(os.path.join(self.run_folder, NAMES[kind] + ".sock"))
+                control.sendall(b'{"command": "status"}\n')
+                return control.recv(1)
+            return False
 
         try:
             until(settled, "the daemon answers or ends")
@@ -65,18 +77,18 @@ class Place:
             said = daemon.communicate(timeout=30)[1]
         return daemon.returncode, said
 
-    def detach(self):
-        done = subprocess.run(self.words(BATON, "front", "-n", "front", "-c", self.file, "--detach"), capture_output=True,
-                              text=True)
+    def detach(self, kind):
+        done = subprocess.run([*self.words(kind), "--detach"], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
-        assert not os.path.exists(self.pins)
+        assert not os.path.exists(self.pins(kind))
 
     def close(self):
-        with contextlib.suppress(AssertionError):
-            self.detach()
+        for kind in NAMES:
+            with contextlib.suppress(AssertionError):
+                self.detach(kind)
         shutil.rmtree(self.run_folder, ignore_errors=True)
         with contextlib.suppress(OSError):
-            os.rmdir(os.path.dirname(self.pins))
+            os.rmdir(os.path.dirname(self.pins("front")))
 
 
 @pytest.fixture(name="place", scope="module")
@@ -88,18 +100,22 @@ def second_cluster():
     lab.down()
 
 
-@pytest.mark.parametrize("kind, at", CALLS)
-def test_the_front_says_it_or_goes_on(place, shim, kind, at):
-    code, said = place.start("LD_PRELOAD=" + shim, "FAIL_KIND=" + kind, "FAIL_AT=%d" % at)
+@pytest.mark.parametrize("daemon, kind, at", CALLS)
+def test_a_daemon_says_it_or_goes_on(place, shim, daemon, kind, at):
+    code, said = place.start(daemon, "LD_PRELOAD=" + shim, "FAIL_KIND=" + kind, "FAIL_AT=%d" % at)
     errors = [line for line in said.splitlines() if line.startswith("baton: ")]
     assert code in (0, 1), said
     assert len(errors) == (code == 1), said
+    # What is said is why.
+    assert all("annot allocate memory" in line or "oo many open files" in line for line in errors), errors
     # Attached, or nothing at all.
-    assert not os.path.exists(place.pins) or glob.glob(place.pins + "/link_*"), os.listdir(place.pins)
-    place.detach()
+    pins = place.pins(daemon)
+    assert not os.path.exists(pins) or glob.glob(pins + "/link_*"), os.listdir(pins)
+    place.detach(daemon)
 
 
-@pytest.mark.parametrize("words", [["front", "-n", "front", "--check", "-c"], ["status", "--name"]], ids=["check", "status"])
+@pytest.mark.parametrize("words", [["front", "-n", "front", "--check", "-c"], ["node", "-n", "node1", "--check", "-c"],
+                                   ["status", "--name"]], ids=["check", "node's check", "status"])
 def test_no_memory_is_said(place, shim, tmp_path, words):
     """Every seventh call for memory in turn: the command says so and exits 1, or needs it not."""
     words = [BATON, *words, place.file if "-c" in words else place.name + "none"]
@@ -115,6 +131,7 @@ def test_no_memory_is_said(place, shim, tmp_path, words):
     assert results <= {whole, (1, "baton: out of memory\n")}
 
 
-def test_nothing_fails_afterwards(place):
-    assert place.start()[0] == 0
-    place.detach()
+@pytest.mark.parametrize("daemon", ["front", "node"])
+def test_nothing_fails_afterwards(place, daemon):
+    assert place.start(daemon)[0] == 0
+    place.detach(daemon)

@@ -110,10 +110,12 @@ INLINE int front_tcp(struct xdp_md *ctx, struct front_work *work, struct tcphdr 
 		return work->service.kind == SERVICE_LAYER4 ? layer4_send(ctx, IPPROTO_TCP)
 							    : flow_unknown(ctx, work, here);
 	owner = owner_of(owner_load(flow));
+	if (owner.state != FRONT_OPEN || !(owner.flags & FRONT_CONFIRMED) ||
+	    owner.flags & FRONT_TUNNEL || segment->flags & (TCP_FIN | TCP_RST) ||
+	    !flow_plausible(flow, segment))
+		return flow_known(ctx);
 	node = node_entry(owner.node);
-	if (!node || !node_serves(node) || owner.state != FRONT_OPEN ||
-	    !(owner.flags & FRONT_CONFIRMED) || owner.flags & FRONT_TUNNEL ||
-	    segment->flags & (TCP_FIN | TCP_RST) || !flow_plausible(flow, segment))
+	if (!node || !node_serves(node))
 		return flow_known(ctx);
 	/* What nearly every packet is. */
 	flow_saw(flow, segment, tick_now());

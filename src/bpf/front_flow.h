@@ -272,29 +272,48 @@ SUBPROGRAM int flow_begin(struct xdp_md *ctx)
 	return send_wrapped(ctx, node);
 }
 
+/* The client's FIN or RST is in hand; the lock is held. */
+INLINE void flow_close(struct front_flow *flow, const struct segment *segment)
+{
+	/* An RST out of place is the node's to judge (RFC 5961, 3.2), and changes nothing. */
+	if (segment->flags & TCP_RST) {
+		if (segment->seq == flow->last_seq)
+			flow->owner.state = FRONT_ENDED;
+	} else if (flow->owner.state == FRONT_OPEN && flow_plausible(flow, segment)) {
+		flow->owner.state = FRONT_CLOSING;
+	}
+}
+
 /* A segment of the client's of a flow whose owner isn't known to have it: goes to the owner under
- * the header of its handoff, until it is confirmed or has had time enough. */
+ * the header of its handoff, until it is confirmed or has had time enough. `fresh`: it comes from
+ * the client and has not been taken note of yet. */
 INLINE int flow_hand(struct xdp_md *ctx, struct front_work *work, const struct cluster *here,
-		     struct front_flow *flow, __u32 now)
+		     struct front_flow *flow, __u32 now, int fresh)
 {
 	const struct node_entry *node;
+	__u32 owner;
 	int bare;
 
 	bpf_spin_lock(&flow->lock);
+	if (fresh && work->segment.flags & (TCP_FIN | TCP_RST))
+		flow_close(flow, &work->segment);
 	if (before(flow->handoff_ack, work->segment.ack))
 		flow->owner.flags |= FRONT_CONFIRMED; /* it has heard from the owner */
 	bare = !(flow->owner.flags & FRONT_TUNNEL) &&
 	       (flow->owner.flags & FRONT_CONFIRMED || now - flow->since > FRONT_HANDOFF_TICKS);
-	handoff_header(work, flow);
+	owner = flow->owner.node;
+	if (!bare)
+		handoff_header(work, flow);
 	bpf_spin_unlock(&flow->lock);
-	if (bare) {
-		node = node_entry(net16(work->header.node));
-		if (!node)
-			return XDP_DROP;
-		count(FRONT_COUNT_BARE);
-		return send_bare(ctx, here, node, net16(work->header.node));
-	}
-	return send_wrapped(ctx, net16(work->header.node));
+	if (fresh)
+		flow_saw(flow, &work->segment, now);
+	if (!bare)
+		return send_wrapped(ctx, owner);
+	node = node_entry(owner);
+	if (!node)
+		return XDP_DROP;
+	count(FRONT_COUNT_BARE);
+	return send_bare(ctx, here, node, owner);
 }
 
 /* Instead of what the program has to return: the segment is the first data of a connection, for
@@ -418,20 +437,7 @@ SUBPROGRAM int flow_known(struct xdp_md *ctx)
 		count(FRONT_COUNT_RESETS);
 		return answer_reset(ctx, work);
 	}
-	if (segment->flags & (TCP_FIN | TCP_RST)) {
-		/* An RST out of place is the node's to judge (RFC 5961, 3.2), and changes nothing.
-		 */
-		bpf_spin_lock(&flow->lock);
-		if (segment->flags & TCP_RST) {
-			if (segment->seq == flow->last_seq)
-				flow->owner.state = FRONT_ENDED;
-		} else if (flow->owner.state == FRONT_OPEN && flow_plausible(flow, segment)) {
-			flow->owner.state = FRONT_CLOSING;
-		}
-		bpf_spin_unlock(&flow->lock);
-	}
-	flow_saw(flow, segment, now);
-	return flow_hand(ctx, work, here, flow, now);
+	return flow_hand(ctx, work, here, flow, now, 1);
 }
 
 /* A request on a connection whose node is dead, but had nothing under way (flow_quiet): goes to

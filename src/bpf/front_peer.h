@@ -231,7 +231,7 @@ INLINE int peer_astray(struct xdp_md *ctx, struct front_work *work, const struct
 	}
 	if (send_strip(ctx, work, room))
 		return XDP_DROP;
-	return flow_hand(ctx, work, here, flow, now);
+	return flow_hand(ctx, work, here, flow, now, 0);
 drop:
 	count(FRONT_COUNT_ASTRAY_DROPPED);
 	return XDP_DROP;
@@ -348,8 +348,7 @@ SUBPROGRAM int peer_answer(struct xdp_md *ctx, __u32 at)
 		    !flow_plausible(flow, &work->segment) ||
 		    send_strip(ctx, work, at - ETHERNET_LENGTH))
 			return XDP_DROP;
-		flow_saw(flow, &work->segment, tick_now());
-		return flow_hand(ctx, work, here, flow, tick_now());
+		return flow_hand(ctx, work, here, flow, tick_now(), 1);
 	}
 	if (flags & net16(BATON_FLAG_TARGET)) {
 		count(slow_answered(work) ? FRONT_COUNT_ANSWERS : FRONT_COUNT_ANSWERS_LATE);

@@ -1,6 +1,7 @@
 #include "control/neighbors.h"
 
 #include "base/fail.h"
+#include "wire/cluster.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -12,7 +13,7 @@
 #include <string.h>
 
 enum {
-	HOSTS_MAX = 4096,
+	HOSTS_MAX = NODES_MAX + FRONTS_MAX + DISPATCHERS_MAX,
 	TICK_MS = 500,
 	TICKS_KNOWN = 10, /* between two questions for a host that is known */
 };

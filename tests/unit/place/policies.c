@@ -52,6 +52,42 @@ static void names_and_policies_agree(void **state)
 	assert_null(place_policy_name(PLACE_POLICY_COUNT));
 }
 
+/* Every id that there can be, and one more. */
+static void the_largest_pool_has_4096_nodes(void **state)
+{
+	enum { MOST = 4096 };
+	static const enum place_policy policies[] = {PLACE_RR, PLACE_SH, PLACE_HRW, PLACE_LARD};
+	static struct place_node all[MOST + 1];
+	static char names[MOST + 1][8];
+	struct place_world *world = world_new(1 << 14, 1 << 19, 1 << 10), *before = place_world;
+	struct place_plan plan = {.nodes = all, .count = MOST};
+
+	(void)state;
+	for (unsigned int i = 0; i <= MOST; i++) {
+		snprintf(names[i], sizeof(names[i]), "n%u", i + 1);
+		all[i] = (struct place_node){i + 1, names[i], 1, PLACE_UP};
+	}
+	place_world = world;
+	for (unsigned int policy = 0; policy < sizeof(policies) / sizeof(*policies); policy++) {
+		bool chosen[MOST + 1] = {false};
+
+		plan.policy = policies[policy];
+		assert_int_equal(place_build(world, 0, &plan), 0);
+		for (unsigned int i = 0; i < MOST; i++) {
+			__s32 node = choose(i);
+
+			assert_in_range(node, 1, MOST);
+			chosen[node] = true;
+		}
+		/* Two that give every node something show that the last one is in as well. */
+		assert_true(chosen[MOST] || (plan.policy != PLACE_RR && plan.policy != PLACE_LARD));
+	}
+	plan.count = MOST + 1;
+	assert_int_equal(place_build(world, 0, &plan), -EINVAL);
+	place_world = before;
+	world_free(world);
+}
+
 static void wrong_plans_are_refused(void **state)
 {
 	struct place_plan plan = {.policy = PLACE_HRW, .nodes = nodes, .count = 3};
@@ -515,6 +551,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(ring_shares_are_fair),
 	cmocka_unit_test(hrw_weight_moves_only_towards_it),
 	cmocka_unit_test(logarithm_is_near),
+	cmocka_unit_test(the_largest_pool_has_4096_nodes),
 	cmocka_unit_test(wrr_is_smooth),
 	cmocka_unit_test(looking_takes_no_turn),
 	cmocka_unit_test(pools_do_not_meet),

@@ -152,8 +152,7 @@ int cluster_file_write(const struct values *values)
 		      values->forward, values->release,
 		      /* A forward proxy has no page of its own; a relay's is somebody else's. */
 		      values->proxy || values->relay ? "tcp" : "http, path: /health");
-	if (values->path_segments)
-		buffer_format(&text, "    path_segments: %s\n", values->path_segments);
+	buffer_format(&text, "    path_segments: %lu\n", values->path_segments);
 	add_tls(values, &text);
 	if (values->log)
 		buffer_format(&text, "log:\n  format: %s\n  to: %s\n", values->log,

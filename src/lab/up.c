@@ -67,8 +67,9 @@ static const struct option_spec options[] = {
 	 offsetof(struct values, flows), .least = 1024, .most = 64 << 20},
 	{"query", 0, OPTION_FLAG, NULL, "what is behind '?' is part of the target",
 	 offsetof(struct values, query)},
-	{"path-segments", 0, OPTION_TEXT, "N", "of the path that are part of the target [all]",
-	 offsetof(struct values, path_segments)},
+	{"path-segments", 0, OPTION_COUNT, "N",
+	 "of the path that are part of the target; 100: all [100]",
+	 offsetof(struct values, path_segments), .least = 0, .most = 100},
 	{"delay", 0, OPTION_DURATION, "TIME",
 	 "hold every frame of the client's cable up so long, each way [0]",
 	 offsetof(struct values, delay), .least = 0, .most = 10},
@@ -343,6 +344,7 @@ static int run(const struct command *self, int argc, char **argv)
 				.memory = 64 << 20,
 				.nodes = 4,
 				.fronts = 1,
+				.path_segments = 100,
 				.guests = {.host = "namespace", .memory = 512 << 20}};
 	char path[STATE_ROOM], root[PATH_MAX], origin_root[PATH_MAX] = "", kind[SERVER_KIND];
 	char origin[64] = LAB_ORIGIN ":80";
@@ -360,6 +362,8 @@ static int run(const struct command *self, int argc, char **argv)
 	for (unsigned int i = 1; i <= values.nodes; i++)
 		if (!server_kind(values.server, i, kind))
 			return misused("--server: '%s' is none of " LAB_SERVERS, kind);
+	if (values.query && values.path_segments < 100)
+		return misused("--query takes all of the path; leave --path-segments away");
 	if (values.root &&
 	    (!realpath(values.root, root) || stat(root, &folder) || !S_ISDIR(folder.st_mode)))
 		return misused("--root %s is not a folder that can be read", values.root);

@@ -8,8 +8,9 @@
 
 struct values {
 	const char *name, *policy, *server, *root, *place, *forward, *release, *log;
-	const char *origin, *distill, *xdp, *path_segments, *relay, *central;
-	uint64_t nodes, fronts, dispatchers, delay, origin_delay, memory, disk, flows;
+	const char *origin, *distill, *xdp, *relay, *central;
+	uint64_t nodes, fronts, dispatchers, delay, origin_delay, memory, disk, flows,
+		path_segments;
 	struct option_list extra, cpu, rate; /* extra: room for one more */
 	struct option_list profile;
 	struct profiles profiles; /* what `profile` names */

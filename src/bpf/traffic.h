@@ -178,6 +178,10 @@ static __always_inline void traffic_ipv6(const struct traffic_frame *frame, __u3
 static __always_inline void traffic_count_frame(struct traffic_frame *frame)
 {
 	struct traffic_counts *counts;
+	struct {
+		__be16 type;
+		__u8 head[20];
+	} __attribute__((packed)) common;
 	__u32 at = TRAFFIC_ETHERNET, zero = 0;
 	__u16 type = 0;
 
@@ -186,6 +190,13 @@ static __always_inline void traffic_count_frame(struct traffic_frame *frame)
 		return;
 	frame->slots = counts->slots;
 	traffic_add(frame, TRAFFIC_TOTAL, frame->bytes);
+	/* Most frames: TCP in IPv4, of which no more is to be known; one load is enough. */
+	if (!frame->origin && !traffic_load(frame, TRAFFIC_ETHERNET - 2, &common, sizeof(common)) &&
+	    common.type == bpf_htons(TRAFFIC_TYPE_IPV4) && common.head[9] == IPPROTO_TCP) {
+		traffic_add(frame, TRAFFIC_IP, frame->bytes);
+		traffic_add(frame, TRAFFIC_TCP, frame->bytes);
+		return;
+	}
 	traffic_load(frame, TRAFFIC_ETHERNET - 2, &type, 2);
 	for (int i = 0; i < TRAFFIC_VLANS_MAX && (type == bpf_htons(TRAFFIC_TYPE_VLAN) ||
 						  type == bpf_htons(TRAFFIC_TYPE_SERVICE_VLAN) ||

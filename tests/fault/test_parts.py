@@ -5,11 +5,14 @@ import os
 import signal
 import socket
 import subprocess
+import time
 
 import pytest
 
-from faults import Clients, whole
+from faults import Clients, kill, whole
 from labs import CLONE_NEWNET, LIBC, PATIENCE, VIP, Lab, run, until
+
+STILL = 3  # seconds
 
 
 @pytest.fixture(name="lab", scope="module")
@@ -77,6 +80,66 @@ def test_a_server_stands_still_for_a_moment(lab):
         clients.go_on()
     finally:
         clients.stop()
+
+
+def cable(lab, name, state):
+    ip("-n", host(lab, "switch"), "link", "set", "p-" + name, state)
+
+
+def test_a_nodes_host_stands_still(lab):
+    """Its processes and its cable, for less than checks allow: its clients wait, and go on."""
+    clients = Clients(lab, 6)
+    try:
+        clients.go_on()
+        with stopped(lab, "node2"), stopped(lab, "node2-server"):
+            cable(lab, "node2", "down")
+            try:
+                time.sleep(STILL)
+            finally:
+                cable(lab, "node2", "up")
+        clients.go_on()
+        until(lambda: whole(lab), "the cluster is whole again")
+        clients.go_on()
+    finally:
+        clients.stop()
+
+
+def answers(lab, node):
+    try:
+        return lab.node_status(node)
+    except OSError:
+        return False
+
+
+def test_a_nodes_host_begins_anew(lab):
+    """No socket, no program, no table any more, and back before it counted as down: its clients are told at once."""
+    kept = [lab.connect() for _ in range(12)]
+    path = next(path for path in ("/t/anew%d" % i for i in range(100))
+                if lab.ask(command="where", url="http://%s%s" % (VIP, path))["node"] == "node2")
+    try:
+        for connection in kept:
+            assert connection.get(path).node == "node2"
+        cable(lab, "node2", "down")
+        try:
+            server = lab.pids()["node2-server"]
+            os.killpg(server, signal.SIGKILL)
+            lab.exec("node2", "ss", "-K", "-Htan", "sport", "=", ":80")
+            assert lab.server_sockets("node2") == []
+            run("node", "--detach", "-c", os.path.join(lab.run_folder, "baton.yaml"), "--name", "node2")
+            kill(lab, "node2")
+            until(lambda: lab.pids().get("node2-server", server) != server, "its server is started again")
+            until(lambda: answers(lab, "node2"), "its daemon answers")
+        finally:
+            cable(lab, "node2", "up")
+        until(lambda: whole(lab), "the cluster is whole again")
+        for connection in kept:
+            with pytest.raises((ConnectionResetError, BrokenPipeError)):
+                connection.get(path)
+        with lab.connect() as connection:
+            assert connection.get(path).status == 200
+    finally:
+        for connection in kept:
+            connection.close()
 
 
 def test_a_node_with_another_address_on_its_cable(lab):

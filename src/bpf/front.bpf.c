@@ -2,9 +2,9 @@
  *
  *	SYN ------------------> SYN-ACK with a cookie; nothing is kept         front_syn.h
  *	ACK ------------------> cookie checked, swallowed
- *	first data -----------> placed, an entry made, HANDOFF to its node     front_flow.h
+ *	first data -----------> placed, an entry made, HANDOFF to its node     front_begin.h
  *	further segments -----> HANDOFF again until the node is known to have the flow,
- *	                        then as they are, with other MAC addresses
+ *	                        then as they are, with other MAC addresses     front_flow.h
  *	a node's message -----> checked; RETURN makes another node the owner   front_peer.h
  *	   a dispatcher elsewhere is to choose: asked                   front_question.h
  *	   its head not whole: kept by the daemon, which gives orders   front_slow.h, front_order.h

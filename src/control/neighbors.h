@@ -19,7 +19,8 @@ typedef void (*neighbor_found)(const struct address *host, const unsigned char m
 /* NULL with errno set if the kernel can't be asked. */
 struct neighbors *neighbors_new(uv_loop_t *loop, neighbor_found found, void *owner);
 
-/* Begins to watch a host; nothing if it is watched. As many as a cluster can have; -ENOSPC beyond. */
+/* Begins to watch a host; nothing if it is watched. As many as a cluster can have; -ENOSPC beyond.
+ */
 int neighbors_watch(struct neighbors *neighbors, const struct address *host);
 void neighbors_forget(struct neighbors *neighbors, const struct address *host);
 

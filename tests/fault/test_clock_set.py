@@ -11,6 +11,7 @@ import pytest
 
 from faults import Clients, kill, whole
 from labs import ROOT, Lab, run, until
+from test_front_host import cable, replace
 
 DAY = 86400
 SHIM = os.path.join(ROOT, "tests/fault/step_clock.c")
@@ -95,3 +96,26 @@ def test_the_clock_is_set(lab, clock, step):
         clients.stop()
     front = lab.status()["front"]
     assert front["cookies_bad"] == 0 and front["bad_mac"] == 0
+
+
+@pytest.mark.parametrize("step", [DAY, 0], ids=["forward", "backward"])
+def test_a_front_that_begins_under_another_time(lab, clock, step):
+    """Its cluster time is a day off what nodes and connections go by, until they have learnt it."""
+    kept = [lab.connect() for _ in range(6)]
+    try:
+        for i, connection in enumerate(kept):
+            assert connection.get("/t/%d" % i).status == 200
+        clock.write_text("%d\n" % step)
+        cable(lab, "front", "down")
+        try:
+            replace(lab)
+        finally:
+            cable(lab, "front", "up")
+        for i, connection in enumerate(kept):
+            assert connection.get("/t/%d" % (i + 50)).status == 200
+        until(lambda: whole(lab), "the cluster is whole again")
+        with lab.connect() as connection:
+            assert connection.get("/t/1").status == 200
+    finally:
+        for connection in kept:
+            connection.close()

@@ -128,16 +128,27 @@ static int put(const char *folder, const char *file, const char *text)
 	return error;
 }
 
-static int make_group(const char *lab, const char *host, double cpu)
+static int make_group(const char *lab, const char *host)
 {
-	char folder[STATE_ROOM], text[64];
-	int error;
+	char folder[STATE_ROOM];
 
 	group_folder(lab, host, folder);
 	if (!old_groups())
 		put(GROUPS, "cgroup.subtree_control", "+cpu");
 	if (mkdir(folder, 0755) && errno != EEXIST)
 		return failed_errno(errno, "lab: can't make %s", folder);
+	return 0;
+}
+
+static int hold_host(const char *lab, const struct bounds *bounds, const char *host)
+{
+	double cpu = bounds_cpu(bounds, host);
+	char folder[STATE_ROOM], text[64];
+	int error;
+
+	if (!cpu)
+		return 0;
+	group_folder(lab, host, folder);
 	if (old_groups()) {
 		snprintf(text, sizeof(text), "%d", PERIOD_US);
 		error = put(folder, "cpu.cfs_period_us", text);
@@ -189,11 +200,10 @@ static int queue(const char *netns, const char *device, uint64_t rate)
 
 static int limit_host(const char *lab, const struct bounds *bounds, const char *host)
 {
-	double cpu = bounds_cpu(bounds, host);
 	uint64_t rate = bounds_rate(bounds, host);
 	char netns[128], bridge[128], port[32];
 
-	if (cpu > 0 && make_group(lab, host, cpu))
+	if (bounds_cpu(bounds, host) > 0 && make_group(lab, host))
 		return -1;
 	if (!rate)
 		return 0;
@@ -203,26 +213,40 @@ static int limit_host(const char *lab, const struct bounds *bounds, const char *
 	return queue(netns, "eth0", rate) || queue(bridge, port, rate) ? -1 : 0;
 }
 
-int bounds_apply(const char *lab, const struct bounds *bounds, json_t *list)
+/* Does it to each of the lab's hosts, until an error. */
+static int each_host(const char *lab, const struct bounds *bounds,
+		     int (*act)(const char *lab, const struct bounds *bounds, const char *host))
 {
 	char prefix[80];
 	int length = snprintf(prefix, sizeof(prefix), "baton-%s-", lab), error = 0;
 	struct dirent *entry;
+	DIR *folder = opendir("/run/netns");
+
+	while (folder && !error && (entry = readdir(folder)))
+		if (!strncmp(entry->d_name, prefix, (size_t)length))
+			error = act(lab, bounds, entry->d_name + length);
+	if (folder)
+		closedir(folder);
+	return error;
+}
+
+int bounds_apply(const char *lab, const struct bounds *bounds, json_t *list)
+{
 	json_t *one;
-	DIR *folder;
 	size_t i;
+	int error;
 
 	if (!bounds->cpu->count && !bounds->rate->count)
 		return 0;
-	folder = opendir("/run/netns");
-	while (folder && !error && (entry = readdir(folder)))
-		if (!strncmp(entry->d_name, prefix, (size_t)length))
-			error = limit_host(lab, bounds, entry->d_name + length);
-	if (folder)
-		closedir(folder);
+	error = each_host(lab, bounds, limit_host);
 	json_array_foreach (list, i, one)
 		begin_within(lab, one);
 	return error;
+}
+
+int bounds_hold(const char *lab, const struct bounds *bounds)
+{
+	return bounds->cpu->count ? each_host(lab, bounds, hold_host) : 0;
 }
 
 void bounds_remove(const char *lab)

@@ -35,6 +35,10 @@ uint64_t bounds_rate(const struct bounds *bounds, const char *host);
  * Returns 0 or -1 with a line on stderr. */
 int bounds_apply(const char *lab, const struct bounds *bounds, json_t *list);
 
+/* Holds the cgroups to their shares from now on: once the hosts are up, since at a twentieth of a
+ * CPU a daemon takes half a minute to load its programs. Returns 0 or -1 with a line on stderr. */
+int bounds_hold(const char *lab, const struct bounds *bounds);
+
 /* The file that a process writes its number to, to be held as the host is; false if the host is
  * not. `path` holds STATE_ROOM bytes. */
 bool bounds_group(const char *lab, const char *host, char *path);

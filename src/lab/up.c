@@ -262,6 +262,8 @@ static int build(const struct values *values, const char *root, const char *orig
 	if (error < 0)
 		failed_errno(error, "lab: can't start the supervisor");
 	error = error < 0 ? error : await_all(values, cache);
+	if (!error)
+		error = bounds_hold(values->name, &bounds);
 	if (!error && values->partition)
 		error = partition_fill(values->name, root);
 free_list:

@@ -65,6 +65,12 @@ class Download:
     def rest(self):
         return self.connection.file.read(self.size)
 
+    def keep_alive(self):
+        """From now on the client says each second that it is there."""
+        self.connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in ((socket.TCP_KEEPIDLE, 1), (socket.TCP_KEEPINTVL, 1), (socket.TCP_KEEPCNT, 2 * PATIENCE)):
+            self.connection.socket.setsockopt(socket.IPPROTO_TCP, option, value)
+
     def full(self):
         """Waits until the client's buffer takes nothing more: what it says next is that there is room again."""
         last = [-1]
@@ -123,6 +129,7 @@ def test_gone_with_a_node(lab):
     downloads = [Download(lab) for _ in range(8)]
     for download in downloads:
         download.full()
+        download.keep_alive()
     victim = where(lab, "/large")
     cable(lab, "front", "down")
     cable(lab, victim, "down")
@@ -131,8 +138,8 @@ def test_gone_with_a_node(lab):
         cable(lab, "front", "up")
         until(lambda: lab.node(victim)["state"] == "down", "the node counts as down")
         assert {download.node for download in downloads} == {victim}
-        # There is room in their buffers again, which is all that they say. One in 128 says it of a number that looks
-        # like a SYN-ACK's, and hears nothing.
+        # Acknowledgements are all that they say. One in 128 is of a number that looks like a SYN-ACK's, and hears
+        # nothing.
         told, deadline = 0, time.monotonic() + PATIENCE
         waiting = {download.connection.socket for download in downloads}
         while told < len(downloads) // 2:

@@ -34,10 +34,10 @@ struct axis {
 	bool log;
 };
 
-static const char *const light[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
-				    "#b58900", "#56b4e9", "#6b4c9a", "#555555"};
-static const char *const dark[] = {"#56b4e9", "#ff8c42", "#2fd3a0", "#e79ac6",
-				   "#f0e442", "#9fd8ff", "#b79be0", "#bbbbbb"};
+static const char *const light[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b58900",
+				    "#56b4e9", "#6b4c9a", "#555555", "#a31515", "#7fb800"};
+static const char *const dark[] = {"#56b4e9", "#ff8c42", "#2fd3a0", "#e79ac6", "#f0e442",
+				   "#9fd8ff", "#b79be0", "#bbbbbb", "#ff6b6b", "#c0e86a"};
 enum { COLOURS = sizeof(light) / sizeof(light[0]) };
 
 static void *grown(void *memory, size_t bytes)
